@@ -1,0 +1,226 @@
+"""AgentScaler and Pool: what a user asks for; one model for YAML, topic and custom resource.
+
+Rule: names are Kubernetes'; what is left out is learned; what is set in ``behavior`` is a hard
+limit; an unknown field or a misspelt value is an error with its path, never a default.
+Flow: YAML or topic -> foretide.workloads -> plan, allocate, actuate.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+API_VERSION = "foretide.dev/v1alpha1"
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=253)]
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ReplicaCount = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class Model(BaseModel):
+    """Frozen, camelCase outside, snake_case inside, unknown fields refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        strict=True,
+    )
+
+
+class Metadata(Model):
+    """Name and namespace of a workload, as Kubernetes has them."""
+
+    name: Name
+    namespace: Name = "default"
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class Target(Model):
+    """The object that is scaled, in the AgentScaler's own namespace."""
+
+    api_version: str = "apps/v1"
+    kind: Name | Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")] = "Deployment"
+    name: Name
+
+
+class Variant(Model):
+    """One way to run the workload: its own target, cost and capacity per replica."""
+
+    name: Name
+    target: Target
+    cost_per_hour: NonNegative | None = None
+    per_replica: Positive | None = None
+    resources: dict[str, NonNegative] = Field(default_factory=dict)
+    min: ReplicaCount = 0
+    max: ReplicaCount | None = None
+
+
+class Replicas(Model):
+    """Bounds of the replica count, both included."""
+
+    min: ReplicaCount = 1
+    max: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Replicas:
+        if self.min > self.max:
+            msg = f"replicas.min {self.min} is above replicas.max {self.max}"
+            raise ValueError(msg)
+        return self
+
+
+class Demand(Model):
+    """Unit demand is counted in, and what one ready replica serves of it within the SLO."""
+
+    unit: Literal["concurrency", "requests", "tokens"] = "concurrency"
+    per_replica: Positive | None = None
+
+
+class Slo(Model):
+    """At most ``violations`` of requests slower than ``latency_seconds``, over a rolling day."""
+
+    latency_seconds: Positive
+    violations: Annotated[float, Field(gt=0, lt=1)] = 0.01
+
+
+class RatePolicy(Model):
+    """HPA's scaling policy: at most ``value`` pods, or percent, within ``period_seconds``."""
+
+    type: Literal["Pods", "Percent"]
+    value: Annotated[int, Field(gt=0, le=100_000)]
+    period_seconds: Annotated[int, Field(gt=0, le=1800)]
+
+
+class Rules(Model):
+    """HPA's scaling rules for one direction.  None is: not limited by the user."""
+
+    stabilization_window_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    select_policy: Literal["Max", "Min", "Disabled"] = "Max"
+    policies: tuple[RatePolicy, ...] | None = None
+    tolerance: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @field_validator("policies", mode="before")
+    @classmethod
+    def _sequence(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over what was written
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Behavior(Model):
+    """Rate policies and stabilisation, in HPA's own vocabulary; hard limits when set."""
+
+    scale_up: Rules = Field(default_factory=Rules)
+    scale_down: Rules = Field(default_factory=Rules)
+
+
+class Vertical(Model):
+    """Vertical sizing of requests per container."""
+
+    mode: Literal["Off", "Recommend", "InPlace"] = "Off"
+
+
+class Schedule(Model):
+    """Bounds that hold from ``start`` to ``end`` (cron expressions) in a time zone."""
+
+    start: str
+    end: str
+    timezone: str = "UTC"
+    min: ReplicaCount | None = None
+    max: ReplicaCount | None = None
+
+
+class Fallback(Model):
+    """What to do when telemetry is missing for longer than ``after_seconds`` (KEDA's words)."""
+
+    after_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    behavior: Literal["static", "currentReplicas", "currentReplicasIfHigher"] = "currentReplicas"
+    replicas: ReplicaCount | None = None
+
+    @model_validator(mode="after")
+    def _has_replicas(self) -> Fallback:
+        if self.replicas is None and self.behavior in {"static", "currentReplicasIfHigher"}:
+            msg = f"fallback.replicas is needed with behavior {self.behavior}"
+            raise ValueError(msg)
+        return self
+
+
+class ScalerSpec(Model):
+    """The spec of an AgentScaler; see docs/reference.md for each field."""
+
+    target: Target | None = None
+    variants: tuple[Variant, ...] = ()
+    mode: Literal["Active", "Shadow", "Paused"] = "Active"
+    replicas: Replicas = Field(default_factory=Replicas)
+    demand: Demand = Field(default_factory=Demand)
+    slo: Slo | None = None
+    weight: Positive = 1.0
+    pool: Name | None = None
+    cost_per_hour: NonNegative | None = None
+    resources: dict[str, NonNegative] = Field(default_factory=dict)
+    behavior: Behavior = Field(default_factory=Behavior)
+    vertical: Vertical = Field(default_factory=Vertical)
+    schedules: tuple[Schedule, ...] = ()
+    fallback: Fallback = Field(default_factory=Fallback)
+
+    @field_validator("variants", "schedules", mode="before")
+    @classmethod
+    def _sequence(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over what was written
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one_kind_of_target(self) -> ScalerSpec:
+        if (self.target is None) == (not self.variants):
+            msg = "name either target or variants, not both and not neither"
+            raise ValueError(msg)
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) != len(names):
+            msg = f"variants have the same name twice: {names}"
+            raise ValueError(msg)
+        return self
+
+
+class AgentScaler(Model):
+    """A user's wish for one workload."""
+
+    api_version: Literal["foretide.dev/v1alpha1"] = API_VERSION
+    kind: Literal["AgentScaler"] = "AgentScaler"
+    metadata: Metadata
+    spec: ScalerSpec
+
+    @property
+    def workload(self) -> str:
+        """``namespace/name``, the workload's name everywhere."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
+
+class PoolSpec(Model):
+    """Capacity shared by workloads: resources as Kubernetes spells them, and the hardware."""
+
+    resources: dict[str, NonNegative]
+    node_selector: dict[str, str] = Field(default_factory=dict)
+
+
+class PoolMetadata(Model):
+    """Name of a pool; pools are of the cluster, not of a namespace."""
+
+    name: Name
+
+
+class Pool(Model):
+    """A pool of scarce capacity."""
+
+    api_version: Literal["foretide.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Pool"] = "Pool"
+    metadata: PoolMetadata
+    spec: PoolSpec
+
+
+Spec = Annotated[AgentScaler | Pool, Field(discriminator="kind")]
+"""What foretide.workloads carries: key ``namespace/name`` or ``pool/NAME``; None deletes."""
