@@ -189,7 +189,7 @@ class ScalerSpec(Model):
 class AgentScaler(Model):
     """A user's wish for one workload."""
 
-    api_version: Literal["foretide.dev/v1alpha1"] = API_VERSION
+    api_version: Literal["foretide.dev/v1alpha1"] = "foretide.dev/v1alpha1"
     kind: Literal["AgentScaler"] = "AgentScaler"
     metadata: Metadata
     spec: ScalerSpec
@@ -216,7 +216,7 @@ class PoolMetadata(Model):
 class Pool(Model):
     """A pool of scarce capacity."""
 
-    api_version: Literal["foretide.dev/v1alpha1"] = API_VERSION
+    api_version: Literal["foretide.dev/v1alpha1"] = "foretide.dev/v1alpha1"
     kind: Literal["Pool"] = "Pool"
     metadata: PoolMetadata
     spec: PoolSpec
