@@ -1,0 +1,154 @@
+"""Bytes to records and back: typed decode, validation, and the reason when it does not hold.
+
+Rule: a message is one event or a JSON array of them; what is wrong is said with its JSON path,
+and a bad element never takes its neighbours with it.  Flow: aggregate's first step.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from models.domain.decision import Decision
+from models.domain.forecast import Forecast, Proposal
+from models.domain.load import Load, Progress
+from models.domain.outcome import Outcome
+from models.domain.rejected import RAW_LIMIT, Rejected
+from models.domain.telemetry import MAX_AHEAD_S, ReplicaReport, Request, Resource, Telemetry
+
+encode = msgspec.json.Encoder(order="deterministic").encode
+"""Any record to JSON, with the same bytes for the same record."""
+
+load_record = msgspec.json.Decoder(Load | Progress).decode
+decision = msgspec.json.Decoder(Decision).decode
+forecast = msgspec.json.Decoder(Forecast).decode
+proposal = msgspec.json.Decoder(Proposal).decode
+outcome = msgspec.json.Decoder(Outcome).decode
+rejected = msgspec.json.Decoder(Rejected).decode
+
+
+
+class _StrictRequest(Request, frozen=True, kw_only=True, tag="request", forbid_unknown_fields=True):
+    """A request without unknown fields: the common case, decoded in one pass."""
+
+
+class _StrictResource(
+    Resource, frozen=True, kw_only=True, tag="resource", forbid_unknown_fields=True
+):
+    """As ``_StrictRequest``."""
+
+
+class _StrictReplicas(
+    ReplicaReport, frozen=True, kw_only=True, tag="replicas", forbid_unknown_fields=True
+):
+    """As ``_StrictRequest``."""
+
+
+_Strict = _StrictRequest | _StrictResource | _StrictReplicas
+_strict_one = msgspec.json.Decoder(_Strict).decode
+_strict_many = msgspec.json.Decoder(list[_Strict]).decode
+_lenient = msgspec.json.Decoder(Telemetry).decode
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+_KNOWN: dict[type, frozenset[str]] = {
+    kind: frozenset({"kind", *kind.__struct_fields__})
+    for kind in (Request, Resource, ReplicaReport)
+}
+_REFUSALS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Events of one message in order, what was refused of it, and fields nobody knows."""
+
+    events: list[Telemetry]
+    rejected: list[tuple[int | None, str, str]] = field(default_factory=list)
+    """(index in the array or None, field as a JSON path, reason)"""
+    unknown: Counter[str] = field(default_factory=Counter)
+
+
+def telemetry(value: bytes | None, appended_at: float) -> Decoded:
+    """Decode and validate one message.
+
+    ``appended_at`` is when the log took it in, Unix seconds of the pipeline's clock: an ``at``
+    more than ``MAX_AHEAD_S`` after it is refused.  Never raises.
+    """
+    if not value:
+        reason = "the message is empty" if value is not None else "the message has no value"
+        return Decoded([], [(None, "", reason)])
+    is_array = value.lstrip()[:1] == b"["
+    try:
+        events: list[Telemetry] = list(_strict_many(value)) if is_array else [_strict_one(value)]
+    except _REFUSALS:
+        return _one_by_one(value, appended_at, is_array=is_array)
+    limit = appended_at + MAX_AHEAD_S
+    if any(event.at > limit for event in events):
+        return _one_by_one(value, appended_at, is_array=is_array)
+    return Decoded(events)
+
+
+def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
+    decoded = Decoded([])
+    if not is_array:
+        _element(value, None, appended_at, decoded)
+        return decoded
+    try:
+        elements = _elements(value)
+    except _REFUSALS as error:
+        decoded.rejected.append((None, *_why(error)))
+        return decoded
+    for index, element in enumerate(elements):
+        _element(bytes(element), index, appended_at, decoded)
+    return decoded
+
+
+def _element(value: bytes, index: int | None, appended_at: float, decoded: Decoded) -> None:
+    try:
+        event = _lenient(value)
+    except _REFUSALS as error:
+        decoded.rejected.append((index, *_why(error)))
+        return
+    ahead = event.at - appended_at
+    if ahead > MAX_AHEAD_S:
+        reason = f"at is {ahead:.3f} s ahead of the log's append time, {MAX_AHEAD_S:g} s allowed"
+        decoded.rejected.append((index, "$.at", reason))
+        return
+    decoded.unknown.update(_object(value).keys() - _KNOWN[type(event)])
+    decoded.events.append(event)
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    """Field (a JSON path, empty when it is not JSON) and reason, for a person."""
+    if isinstance(error, RecursionError):
+        return "", "nested too deeply"
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return "", text
+    found = _PATH.search(text)
+    if found is not None:
+        return found["path"], text[: found.start()]
+    missing = re.search(r"missing required field `([^`]+)`", text)
+    return f"$.{missing[1]}" if missing is not None else "$", text
+
+
+def rejection(
+    topic: str, partition: int, offset: int, value: bytes | None, fault: tuple[int | None, str, str]
+) -> Rejected:
+    """The record that goes to foretide.rejected for one fault of one message."""
+    index, path, reason = fault
+    raw = value or b""
+    return Rejected(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        index=index,
+        field=path,
+        reason=reason,
+        size=len(raw),
+        raw=base64.b64encode(raw[:RAW_LIMIT]).decode("ascii"),
+    )

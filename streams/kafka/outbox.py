@@ -1,0 +1,73 @@
+"""Outbox: the one producer of a worker; every send is a future that somebody awaits.
+
+Rule: acks=all and idempotence always; a record is done when the broker has said so, and a send
+that failed for good ends the worker: what was read is read again, nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from streams.kafka.security import client_options
+from streams.settings import Settings
+from streams.topics import Name
+
+
+class Outbox:
+    """Sends records to topics of the table."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is connected before ``start``."""
+        self._prefix = settings.topic_prefix
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect."""
+        self._producer = AIOKafkaProducer(
+            **client_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=self._settings.linger_ms,
+            # Long enough to ride out a broker's restart: a batch that expires ends the worker.
+            request_timeout_ms=120_000,
+            retry_backoff_ms=50,
+        )
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def send(
+        self, topic: Name, value: bytes | None, *, key: str | None, partition: int | None = None
+    ) -> asyncio.Future[Any]:
+        """Hand a record to the producer; the future is done when the broker acknowledged it."""
+        if self._producer is None:
+            msg = "the outbox is not started"
+            raise RuntimeError(msg)
+        future: asyncio.Future[Any] = await self._producer.send(
+            self._prefix + topic,
+            value,
+            key=None if key is None else key.encode(),
+            partition=partition,
+        )
+        return future
+
+    async def partitions(self, topic: Name) -> int:
+        """How many partitions a topic has."""
+        if self._producer is None:
+            msg = "the outbox is not started"
+            raise RuntimeError(msg)
+        return len(await self._producer.partitions_for(self._prefix + topic))
+
+
+async def acknowledged(sends: Iterable[Awaitable[Any]]) -> None:
+    """Wait until the broker has acknowledged all of them; raises the first failure."""
+    await asyncio.gather(*sends)

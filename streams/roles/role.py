@@ -1,0 +1,127 @@
+"""What all roles share: a Faust app, a group, frontiers, and how they start and stop.
+
+Rule: one role, one app, one consumer group; so a role can run alone or beside the others.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from faust.types import TP, StreamT
+
+from streams.kafka.batch import FetchedBatch
+from streams.kafka.security import faust_credentials, ssl_context
+from streams.kafka.transport import BatchConsumer, RoleApp, batch_topic, role_app
+from streams.settings import Role, Settings
+from streams.topics import Name
+
+log = logging.getLogger(__name__)
+
+
+class RoleService(abc.ABC):
+    """A role: it consumes one topic, batch by batch.
+
+    Subclasses say what to do with a batch, and set ``frontiers`` as work becomes safe.
+    """
+
+    role: Role
+    topic: Name
+
+    def __init__(self, settings: Settings) -> None:
+        """Builds the app; nothing is connected before ``start``."""
+        self.settings = settings
+        self.frontiers: dict[int, int] = {}
+        self.assigned: frozenset[int] | None = None
+        self.last_progress = time.monotonic()
+        self.failure: asyncio.Future[BaseException] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.app: RoleApp = role_app(
+            settings.group_prefix + self.role,
+            bootstrap=settings.servers,
+            offsets=self,
+            credentials=faust_credentials(settings),
+            ssl_context=ssl_context(settings),
+            session_timeout_s=settings.session_timeout_s,
+            commit_interval_s=settings.commit_interval_s,
+            fetch_max_wait_ms=settings.fetch_max_wait_ms,
+        )
+        topic = batch_topic(self.app, settings.topic_prefix + self.topic)
+        self.app.agent(topic, name=f"{settings.group_prefix}{self.role}")(self._consume)
+
+    async def start(self) -> None:
+        """Join the group and begin; returns when the app is up, not yet when it is assigned."""
+        self.failure = asyncio.get_running_loop().create_future()
+        await self.app.start()
+
+    async def stop(self) -> None:
+        """Stop reading, commit, leave the group."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.app.stop()
+
+    def spawn(self, task: Any, name: str) -> None:  # noqa: ANN401 - any coroutine
+        """Run a coroutine beside the agent; its failure is the role's failure."""
+        self._tasks.append(asyncio.create_task(self._guard(task), name=f"{self.role}:{name}"))
+
+    async def seek_to(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+        """See ``OffsetPolicy``.  Everything held of retained partitions is dropped as well:
+        a rebalance seeks all partitions back to their commits.
+        """
+        numbers = frozenset(tp.partition for tp in assigned)
+        self.frontiers.clear()
+        self.assigned = numbers
+        wanted = await self.on_assigned(numbers)
+        name = self.settings.topic_prefix + self.topic
+        log.info("%s: partitions %s", self.role, sorted(numbers))
+        return {TP(name, partition): offset for partition, offset in wanted.items()}
+
+    def frontier(self, tp: TP) -> int | None:
+        """See ``OffsetPolicy``."""
+        return self.frontiers.get(tp.partition)
+
+    @property
+    def consumer(self) -> BatchConsumer:
+        """The app's consumer."""
+        consumer: BatchConsumer = self.app.consumer
+        return consumer
+
+    @abc.abstractmethod
+    async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
+        """Drop all state and say where to begin; what is not named begins at the commit."""
+
+    @abc.abstractmethod
+    async def on_batch(self, batch: FetchedBatch) -> None:
+        """Take in one batch."""
+
+    async def _consume(self, stream: StreamT[Any]) -> None:
+        async for event in stream.events():
+            batch: FetchedBatch = event.value
+            if self.assigned is None or batch.partition not in self.assigned:
+                continue
+            if batch.generation != self.app.consumer_generation_id:
+                continue  # Fetched before a rebalance: it is fetched again from the commit.
+            try:
+                await self.on_batch(batch)
+            except Exception as error:
+                self._fail(error)
+                raise
+            self.last_progress = time.monotonic()
+
+    async def _guard(self, task: Any) -> None:  # noqa: ANN401 - any coroutine
+        try:
+            await task
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        log.error("%s cannot go on: %r", self.role, error, exc_info=error)
+        if self.failure is not None and not self.failure.done():
+            self.failure.set_result(error)
