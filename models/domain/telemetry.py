@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 VERSION = 1
@@ -86,8 +85,3 @@ class ReplicaReport(Event, frozen=True, kw_only=True, tag="replicas"):
 Telemetry = Request | Resource | ReplicaReport
 """Any event, told apart by ``kind``."""
 
-
-def to_builtins(event: Telemetry) -> dict[str, object]:
-    """The event as JSON-ready builtins, without the fields that were not set."""
-    made: dict[str, object] = msgspec.to_builtins(event)
-    return made

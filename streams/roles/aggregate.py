@@ -36,7 +36,10 @@ class _Source:
     fold: BlockFold
     sends: deque[tuple[int, list[asyncio.Future[Any]]]] = field(default_factory=deque)
     """(block, sends of its partials), oldest first."""
+    position: int = 0
+    """The next offset whose partials are not yet handed to the producer."""
     watermark: float = 0.0
+    """Moved with ``position`` only: progress must never overtake the partials it speaks of."""
     done: int | None = None
 
 
@@ -72,6 +75,7 @@ class Aggregate(RoleService):
         committed = self.consumer._committed_offset  # noqa: SLF001 - Faust keeps it nowhere else
         for tp in tps:
             at = committed.get(tp)
+            self._sources[tp.partition].position = max(at or 0, earliest[tp])
             if at is not None and earliest[tp] > at:
                 self._metrics.truncated.inc()
                 log.error(
@@ -87,17 +91,20 @@ class Aggregate(RoleService):
         if source is None:
             return
         refusals: list[asyncio.Future[Any]] = []
+        watermark = source.watermark
         for record in batch.records:
             appended_at = self._clock.at_wall(record.timestamp / 1000.0)
             decoded = codec.telemetry(record.value, appended_at)
             source.fold.append(record.offset, record.timestamp, decoded.events)
-            source.watermark = max(source.watermark, appended_at)
+            watermark = max(watermark, appended_at)
             self._metrics.events.inc(len(decoded.events))
             if decoded.unknown:
                 self._metrics.unknown_fields.inc(decoded.unknown.total())
             for fault in decoded.rejected:
                 refusals.append(await self._reject(batch, record.offset, record.value, fault))
         await self._flush(source, refusals)
+        source.position = batch.records[-1].offset + 1
+        source.watermark = watermark
 
     async def _reject(
         self,
@@ -168,7 +175,7 @@ class Aggregate(RoleService):
                     reports.append(
                         SourceProgress(
                             source=number,
-                            position=source.fold.position or 0,
+                            position=source.position,
                             watermark=source.watermark,
                             done=source.done or 0,
                         )
@@ -192,8 +199,5 @@ class Aggregate(RoleService):
         tps = {TP(topic, number): source for number, source in held.items()}
         ends = await self.consumer.highwaters(*tps)
         for tp, source in tps.items():
-            position = source.fold.position
-            if position is None:
-                position = self.consumer._committed_offset.get(tp) or 0  # noqa: SLF001
-            if position >= ends[tp]:
+            if source.position >= ends[tp]:
                 source.watermark = max(source.watermark, asked_at)

@@ -1,0 +1,144 @@
+"""The Kubernetes actuator: one resourceVersion-guarded merge-patch of replicas and epoch.
+
+Rule: read, refuse if a newer epoch stands there, patch with the resourceVersion that was read;
+on 409 start over.  So a paused actuator's late patch can never overwrite a newer decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import ApiClient, Configuration
+
+from actuators.clock import Clock
+from actuators.errors import Conflict, Rejected, Stale
+from actuators.kubernetes.client import Json, KubernetesApi
+from actuators.kubernetes.watch import Watch
+from actuators.protocol import Applied, Observation, Order, TargetRef
+from models.domain.decision import Epoch
+
+EPOCH_ANNOTATION = "foretide.dev/applied-epoch"
+DECISION_ANNOTATION = "foretide.dev/decision"
+
+_CONFLICTS = 8
+"""Times an order starts over on 409 before it is left to the dispatcher's pauses."""
+
+
+async def connect(kubeconfig: Path | dict[str, object] | None) -> ApiClient:
+    """A client from a kubeconfig (file or content); None: in-cluster, else the default file.
+
+    Raises ``kubernetes_asyncio.config.ConfigException`` with what is missing.
+    """
+    configuration = Configuration()
+    if isinstance(kubeconfig, dict):
+        await config.load_kube_config_from_dict(
+            kubeconfig, client_configuration=configuration
+        )
+    elif kubeconfig is not None:
+        await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+    else:
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException:
+            await config.load_kube_config(client_configuration=configuration)
+    return ApiClient(configuration)
+
+
+class KubernetesActuator:
+    """Deployments and StatefulSets of apps/v1."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        *,
+        clock: Clock,
+        request_timeout_s: float = 10.0,
+        resync_s: float = 10.0,
+    ) -> None:
+        """``clock`` stamps observations; ``resync_s`` is in its seconds."""
+        self._api = KubernetesApi(client, request_timeout_s=request_timeout_s)
+        self._clock = clock
+        self._resync_s = resync_s
+
+    async def apply(self, order: Order) -> Applied:
+        """See ``Actuator``."""
+        ref = order.ref
+        _check_version(ref)
+        for attempt in range(_CONFLICTS):
+            found = await self._api.read(ref.target.kind, ref.namespace, ref.target.name)
+            before = int(found["spec"].get("replicas", 1))
+            epoch = applied_epoch(found)
+            if epoch is not None and epoch > order.epoch:
+                raise Stale("stale-epoch", f"{epoch} is applied, {order.epoch} is older")
+            if epoch == order.epoch:
+                return Applied(before=before, after=before, changed=False)
+            body = {
+                "metadata": {
+                    "resourceVersion": found["metadata"]["resourceVersion"],
+                    "annotations": {
+                        EPOCH_ANNOTATION: str(order.epoch),
+                        DECISION_ANNOTATION: order.decision,
+                    },
+                },
+                "spec": {"replicas": order.replicas},
+            }
+            try:
+                await self._api.patch(ref.target.kind, ref.namespace, ref.target.name, body)
+            except Conflict:
+                if attempt == _CONFLICTS - 1:
+                    raise
+                continue
+            return Applied(before=before, after=order.replicas, changed=True)
+        raise AssertionError  # The last attempt raises or returns.
+
+    async def observe(self, ref: TargetRef) -> Observation:
+        """See ``Actuator``; ``started_s`` stays empty, a single look sees no transition."""
+        _check_version(ref)
+        found = await self._api.read(ref.target.kind, ref.namespace, ref.target.name)
+        return observation(ref, found, at=self._clock.now())
+
+    def watch(self, refs: Iterable[TargetRef]) -> AsyncIterator[Observation]:
+        """See ``Actuator``: one list and watch per namespace and kind, however many targets."""
+        return Watch(self._api, refs, clock=self._clock, resync_s=self._resync_s).run(observation)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+
+def observation(
+    ref: TargetRef, found: Json, *, at: float, started_s: tuple[float, ...] = ()
+) -> Observation:
+    """What an object says of its replicas.  A missing readyReplicas is zero in this API."""
+    desired = int(found["spec"].get("replicas", 1))
+    ready = int(found.get("status", {}).get("readyReplicas", 0) or 0)
+    return Observation(
+        ref=ref,
+        at=at,
+        desired=desired,
+        ready=ready,
+        starting=max(desired - ready, 0),
+        started_s=started_s,
+        epoch=applied_epoch(found),
+    )
+
+
+def applied_epoch(found: Json) -> Epoch | None:
+    """The epoch in the annotation; None when there is none, or a person wrote nonsense there."""
+    text = (found["metadata"].get("annotations") or {}).get(EPOCH_ANNOTATION)
+    if text is None:
+        return None
+    try:
+        return Epoch.parse(text)
+    except ValueError:
+        return None
+
+
+def _check_version(ref: TargetRef) -> None:
+    if ref.target.api_version != "apps/v1":
+        raise Rejected(
+            "unsupported-kind",
+            f"cannot scale {ref.target.api_version} {ref.target.kind}; apps/v1 is known",
+        )

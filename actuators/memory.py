@@ -1,0 +1,92 @@
+"""The memory actuator: workloads as numbers in this process.
+
+Rule: keeps the protocol to the letter (epochs, idempotence, errors), so that what runs on it
+runs on a platform.  Ships, for users' tests of their own policies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from actuators.clock import Clock
+from actuators.errors import Rejected, Stale
+from actuators.protocol import Applied, Observation, Order, TargetRef
+from models.domain.decision import Epoch
+
+
+@dataclass(slots=True)
+class _Target:
+    replicas: int
+    epoch: Epoch | None = None
+
+
+class MemoryActuator:
+    """Targets must be declared with ``add``; replicas are ready at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        """``clock`` stamps observations."""
+        self._clock = clock
+        self._targets: dict[tuple[str, str, str], _Target] = {}
+        self._changed = asyncio.Event()
+
+    def add(self, ref: TargetRef, replicas: int) -> None:
+        """Declare a target."""
+        self._targets[_key(ref)] = _Target(replicas)
+        self._wake()
+
+    async def apply(self, order: Order) -> Applied:
+        """See ``Actuator``."""
+        target = self._find(order.ref)
+        if target.epoch is not None and target.epoch > order.epoch:
+            raise Stale("stale-epoch", f"{target.epoch} is applied, {order.epoch} is older")
+        before, again = target.replicas, target.epoch == order.epoch
+        if not again:
+            target.replicas = order.replicas
+            target.epoch = order.epoch
+            self._wake()
+        return Applied(before=before, after=target.replicas, changed=not again)
+
+    async def observe(self, ref: TargetRef) -> Observation:
+        """See ``Actuator``."""
+        target = self._find(ref)
+        return Observation(
+            ref=ref,
+            at=self._clock.now(),
+            desired=target.replicas,
+            ready=target.replicas,
+            starting=0,
+            epoch=target.epoch,
+        )
+
+    async def watch(self, refs: Iterable[TargetRef]) -> AsyncIterator[Observation]:
+        """See ``Actuator``.  Targets that are not declared yet are waited for."""
+        refs = list(refs)
+        told: dict[TargetRef, tuple[int, Epoch | None]] = {}
+        while True:
+            changed = self._changed
+            for ref in refs:
+                target = self._targets.get(_key(ref))
+                if target is not None and told.get(ref) != (target.replicas, target.epoch):
+                    told[ref] = (target.replicas, target.epoch)
+                    yield await self.observe(ref)
+            await changed.wait()
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def _find(self, ref: TargetRef) -> _Target:
+        target = self._targets.get(_key(ref))
+        if target is None:
+            name = f"{ref.target.kind} {ref.namespace}/{ref.target.name}"
+            raise Rejected("not-found", f"{name} does not exist")
+        return target
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _key(ref: TargetRef) -> tuple[str, str, str]:
+    return ref.namespace, ref.target.kind, ref.target.name

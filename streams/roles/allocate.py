@@ -1,0 +1,71 @@
+"""allocate: proposals of a pool's workloads into decisions, one Allocation per pool.
+
+Rule: one partition owner sees all of a pool; a pool nobody defined limits nothing, and is said.
+Flow: foretide.proposals -> foretide.decisions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from models.allocation import Allocation
+from streams import codec
+from streams.kafka.batch import FetchedBatch
+from streams.kafka.outbox import Outbox, acknowledged
+from streams.metrics import Metrics
+from streams.roles.role import RoleService
+from streams.settings import Settings
+from streams.specs_table import SpecTable
+
+log = logging.getLogger(__name__)
+
+
+class Allocate(RoleService):
+    """See the module's text."""
+
+    role = "allocate"
+    topic = "proposals"
+
+    def __init__(
+        self, settings: Settings, *, outbox: Outbox, specs: SpecTable, metrics: Metrics
+    ) -> None:
+        """``specs`` knows the pools."""
+        super().__init__(settings)
+        self._outbox = outbox
+        self._specs = specs
+        self._metrics = metrics
+        self._pools: dict[str, Allocation] = {}
+        self._undefined: set[str] = set()
+
+    async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
+        """Grants are learned again from the proposals, which plan repeats while unmet."""
+        del partitions
+        self._pools.clear()
+        return {}
+
+    async def on_batch(self, batch: FetchedBatch) -> None:
+        """Decide the proposals of a batch, in order."""
+        sends = []
+        for record in batch.records:
+            try:
+                proposal = codec.proposal(record.value or b"")
+            except msgspec.MsgspecError:
+                log.exception("%s/%d@%d", batch.topic, batch.partition, record.offset)
+                continue
+            pool = self._specs.pool(proposal.pool)
+            if pool is None and proposal.pool not in self._undefined:
+                self._undefined.add(proposal.pool)
+                log.warning("pool %s is not defined: it limits nothing", proposal.pool)
+            allocation = self._pools.setdefault(proposal.pool, Allocation())
+            decision = allocation.decide(proposal, None if pool is None else pool.spec.resources)
+            self._metrics.decisions.labels(decision.reason.value, decision.mode).inc()
+            sends.append(
+                await self._outbox.send(
+                    "decisions", codec.encode(decision), key=decision.workload
+                )
+            )
+        await acknowledged(sends)
+        self.frontiers[batch.partition] = batch.records[-1].offset + 1
