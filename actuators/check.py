@@ -63,9 +63,7 @@ async def verify(decision: Decision, specs: SpecSource, clock: Clock) -> Verifie
     if scaler.spec.mode != "Active":
         return Result.SHADOW, scaler.spec.mode.lower(), f"the spec's mode is {scaler.spec.mode}"
     return (
-        _bounds(decision, scaler)
-        or _step(decision, scaler)
-        or Verified(decision, targets(scaler))
+        _bounds(decision, scaler) or _step(decision, scaler) or Verified(decision, targets(scaler))
     )
 
 

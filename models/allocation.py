@@ -85,9 +85,7 @@ def _cut(wanted: Decision, granted: int, bound: Binding) -> Decision:
     )
     return msgspec.structs.replace(
         wanted,
-        to=State(
-            replicas=replicas, resources=wanted.to.resources, traffic=wanted.to.traffic
-        ),
+        to=State(replicas=replicas, resources=wanted.to.resources, traffic=wanted.to.traffic),
         reason=Reason.POOL_CAPACITY,
         trail=(*wanted.trail, stamp),
         binding=bound,

@@ -42,7 +42,7 @@ def quantile(counts: Mapping[int, int], level: float) -> float | None:
     rank = max(math.ceil(level * total), 1)
     seen = 0
     index = 0
-    for index in sorted(counts):  # noqa: B007 - the last index answers when rounding falls short
+    for index in sorted(counts):
         seen += counts[index]
         if seen >= rank:
             break

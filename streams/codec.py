@@ -31,7 +31,6 @@ outcome = msgspec.json.Decoder(Outcome).decode
 rejected = msgspec.json.Decoder(Rejected).decode
 
 
-
 class _StrictRequest(Request, frozen=True, kw_only=True, tag="request", forbid_unknown_fields=True):
     """A request without unknown fields: the common case, decoded in one pass."""
 

@@ -47,12 +47,16 @@ class Metrics:
             **made,
         )
         self.watermark_age = Gauge(
-            "foretide_watermark_age_seconds", "How far a source's watermark is behind.", ["source"],
+            "foretide_watermark_age_seconds",
+            "How far a source's watermark is behind.",
+            ["source"],
             **made,
         )
         self.missing = Gauge(
-            "foretide_missing_seconds", "Seconds past due that no source has completed.",
-            ["partition"], **made,
+            "foretide_missing_seconds",
+            "Seconds past due that no source has completed.",
+            ["partition"],
+            **made,
         )
         self.workloads = Gauge("foretide_workloads", "Workloads with a spec here.", **made)
         self.specs_refused = Gauge("foretide_specs_refused", "Specs that were refused.", **made)

@@ -33,9 +33,7 @@ async def connect(kubeconfig: Path | dict[str, object] | None) -> ApiClient:
     """
     configuration = Configuration()
     if isinstance(kubeconfig, dict):
-        await config.load_kube_config_from_dict(
-            kubeconfig, client_configuration=configuration
-        )
+        await config.load_kube_config_from_dict(kubeconfig, client_configuration=configuration)
     elif kubeconfig is not None:
         await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
     else:

@@ -112,7 +112,9 @@ class Watch:
                 pause = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
                 failures += 1
                 level = logging.INFO if failures == 1 else logging.WARNING
-                log.log(level, "watch of %s in %s: %s; again in %g s", kind, namespace, error, pause)
+                log.log(
+                    level, "watch of %s in %s: %s; again in %g s", kind, namespace, error, pause
+                )
                 await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
 
     async def _follow(

@@ -84,4 +84,3 @@ class ReplicaReport(Event, frozen=True, kw_only=True, tag="replicas"):
 
 Telemetry = Request | Resource | ReplicaReport
 """Any event, told apart by ``kind``."""
-

@@ -63,9 +63,7 @@ class Allocate(RoleService):
             decision = allocation.decide(proposal, None if pool is None else pool.spec.resources)
             self._metrics.decisions.labels(decision.reason.value, decision.mode).inc()
             sends.append(
-                await self._outbox.send(
-                    "decisions", codec.encode(decision), key=decision.workload
-                )
+                await self._outbox.send("decisions", codec.encode(decision), key=decision.workload)
             )
         await acknowledged(sends)
         self.frontiers[batch.partition] = batch.records[-1].offset + 1

@@ -206,9 +206,7 @@ class Plan(RoleService):
         sends = [logged]
         for forecast in result.forecasts:
             sends.append(
-                await self._outbox.send(
-                    "forecasts", codec.encode(forecast), key=forecast.workload
-                )
+                await self._outbox.send("forecasts", codec.encode(forecast), key=forecast.workload)
             )
         for proposal in result.proposals:
             sends.append(
@@ -217,9 +215,7 @@ class Plan(RoleService):
         for decision in result.decisions:
             self._metrics.decisions.labels(decision.reason.value, decision.mode).inc()
             sends.append(
-                await self._outbox.send(
-                    "decisions", codec.encode(decision), key=decision.workload
-                )
+                await self._outbox.send("decisions", codec.encode(decision), key=decision.workload)
             )
         await acknowledged(sends)
 

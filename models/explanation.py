@@ -1,0 +1,149 @@
+"""Explanation: from what a Scaler worked out to the record that answers "why 7 and not 8".
+
+Rule: only states what was computed; the last guard that changed the number names the reason.
+Flow: Scaler -> Verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.domain.decision import (
+    Alternative,
+    Binding,
+    Cause,
+    Inputs,
+    ModelInfo,
+    Reason,
+    Stamp,
+    State,
+)
+from models.forecasting.residual import VERSION
+from models.policy import Context, Mark
+from models.verdict import Verdict
+
+if TYPE_CHECKING:
+    from models.scaler import Scaler
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A wish, its reason, what each guard made of it, and what came out."""
+
+    wish: int
+    reason: Reason
+    marks: tuple[tuple[str, int, Mark], ...]
+    final: int
+
+
+def verdict(
+    scaler: Scaler,
+    context: Context,
+    cause: Cause | None,
+    explained: Explained,
+    before: State,
+    after: State,
+    *,
+    reissued: bool,
+) -> Verdict:
+    """The verdict with everything that led to it."""
+    from models.scaler import LEVEL  # noqa: PLC0415 - the Scaler imports this module
+
+    spec = scaler.spec
+    capacity = spec.demand.per_replica
+    outlook = scaler.forecaster.outlook
+    quantile = scaler.forecaster.quantile(LEVEL)
+    trust = "cold" if outlook is None else outlook.trust
+    return Verdict(
+        mode="shadow" if spec.mode == "Shadow" else "active",
+        from_=before,
+        to=after,
+        reason=_reason(explained, reissued=reissued),
+        trail=_trail(explained, capacity),
+        inputs=Inputs(
+            unit=spec.demand.unit,
+            demand=_rounded(scaler.demand.short()),
+            forecast=None if outlook is None else _rounded(outlook.centre),
+            forecast_quantile=_rounded(quantile),
+            quantile=LEVEL,
+            horizon_s=scaler.horizon_s,
+            capacity_per_replica=capacity,
+            desired=context.current,
+            ready=context.ready,
+            starting=context.starting,
+            age_s=None if cause is None else round(context.now - cause.at, 6),
+            latency_s=_rounded(scaler.latency_s()),
+            slo_s=None if spec.slo is None else spec.slo.latency_seconds,
+            corrections=scaler.corrections,
+            missing_s=int(context.silent_s or 0),
+            cause=cause,
+        ),
+        model=ModelInfo(
+            name="bayes-lr" if trust == "predictive" else "last-value",
+            version=VERSION,
+            trust=trust,
+            why="no step is complete yet" if outlook is None else outlook.why,
+        ),
+        binding=_binding(explained, capacity, quantile),
+        alternatives=_alternatives(scaler, explained.final, capacity),
+    )
+
+
+def _reason(explained: Explained, *, reissued: bool) -> Reason:
+    if reissued:
+        return Reason.REISSUED
+    return explained.marks[-1][2].reason if explained.marks else explained.reason
+
+
+def _trail(explained: Explained, capacity: float | None) -> tuple[Stamp, ...]:
+    why = "latency decides: capacity per replica is not given" if capacity is None else "demand"
+    wish = Stamp(
+        guard="wish",
+        before=explained.wish,
+        after=explained.wish,
+        why=f"{explained.reason.value}: {why}",
+    )
+    return (
+        wish,
+        *(
+            Stamp(guard=name, before=before, after=mark.replicas, why=mark.why)
+            for name, before, mark in explained.marks
+        ),
+    )
+
+
+def _binding(
+    explained: Explained, capacity: float | None, quantile: float | None
+) -> Binding | None:
+    if explained.marks:
+        mark = explained.marks[-1][2]
+        return Binding(constraint=mark.constraint, limit=mark.limit)
+    if capacity is None or quantile is None:
+        return None
+    return Binding(constraint="demand", limit=round(quantile, 6))
+
+
+def _alternatives(scaler: Scaler, final: int, capacity: float | None) -> tuple[Alternative, ...]:
+    price = scaler.spec.cost_per_hour
+    made = []
+    for replicas in (final - 1, final, final + 1):
+        if replicas < 0:
+            continue
+        risk = (
+            None
+            if capacity is None
+            else scaler.forecaster.overload_probability(replicas * capacity)
+        )
+        made.append(
+            Alternative(
+                replicas=replicas,
+                cost_per_hour=None if price is None else round(replicas * price, 6),
+                overload_probability=_rounded(risk),
+            )
+        )
+    return tuple(made)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,193 @@
+"""The forecaster: the online expert where it has earned trust, else the last value.
+
+Rule: causal, on the grid of steps; its scale is the workload's own recent change; it says which
+of its two models spoke and why (the trust gate), with hysteresis.
+Flow: DemandMeter steps -> Forecaster -> Outlook -> Scaler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from models.demand import STEP_S
+from models.forecasting.residual import ResidualModel
+from models.forecasting.residuals import Residuals
+
+COLD_LABELS = 30
+"""Labels below which nothing is claimed: five minutes of steps."""
+
+TRUST_BELOW = 0.98
+TRUST_ABOVE = 1.02
+"""Hysteresis of the trust gate, as a ratio of the expert's error to the last value's."""
+
+ERROR_HALF_LIFE_S = 900.0
+SCALE_HALF_LIFE_S = 900.0
+FAST_HALF_LIFE_S = 60.0
+SLOW_HALF_LIFE_S = 600.0
+
+COLD_MARGIN = 0.5
+"""Margin over the last value while cold: wide, and said to be so."""
+
+DAY_S = 86_400
+
+Trust = Literal["predictive", "reactive", "cold"]
+
+
+def decay(half_life_s: float) -> float:
+    """Weight kept per step for a half-life in seconds: 0.5 ** (STEP_S / half_life_s)."""
+    return float(0.5 ** (STEP_S / half_life_s))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What the forecaster says at one step; ``scale`` turns residuals into demand."""
+
+    step: int
+    horizon_steps: int
+    last: float
+    centre: float
+    scale: float
+    trust: Trust
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Promise:
+    """A forecast whose step is not over yet."""
+
+    due: int
+    last: float
+    centre: float
+    scale: float
+    features: dict[str, float]
+
+
+class Forecaster:
+    """One workload's forecaster; ``close`` it step by step, in order."""
+
+    def __init__(self) -> None:
+        """Knows nothing."""
+        self._model = ResidualModel()
+        self._promises: deque[_Promise] = deque()
+        self._values: deque[float] = deque(maxlen=60)
+        self._starts: deque[float] = deque(maxlen=2)
+        self._scale = 0.0
+        self._fast = 0.0
+        self._slow = 0.0
+        self._error = 0.0
+        self._error_last = 0.0
+        self._trusted = False
+        self.residuals = {"expert": Residuals(), "last": Residuals()}
+        self.outlook: Outlook | None = None
+
+    @property
+    def learned(self) -> int:
+        """Labels learned so far."""
+        return self._model.learned
+
+    def close(self, step: int, value: float, starts: float, horizon_steps: int) -> None:
+        """Step ``step`` is over and its value known: learn what was promised of it, look ahead."""
+        self._learn(step, value)
+        self._track(value, starts)
+        features = self._features(step)
+        scale = max(self._scale, 0.05 * self._slow, 1e-9)
+        change = self._model.predict(features) * scale
+        centre = max(value + change, 0.0)
+        self._promises.append(
+            _Promise(
+                due=step + horizon_steps,
+                last=value,
+                centre=centre,
+                scale=scale,
+                features=features,
+            )
+        )
+        trust, why = self._trust()
+        self.outlook = Outlook(
+            step=step,
+            horizon_steps=horizon_steps,
+            last=value,
+            centre=centre if trust == "predictive" else value,
+            scale=scale,
+            trust=trust,
+            why=why,
+        )
+
+    def quantile(self, level: float) -> float | None:
+        """Demand at ``level`` at the horizon; None before the first step is closed."""
+        outlook = self.outlook
+        if outlook is None:
+            return None
+        residual = self._residuals(outlook).quantile(level)
+        if outlook.trust == "cold" or residual is None:
+            return outlook.last * (1.0 + COLD_MARGIN)
+        return max(outlook.centre + residual * outlook.scale, 0.0)
+
+    def overload_probability(self, capacity: float) -> float | None:
+        """Chance that demand at the horizon exceeds ``capacity``; None while cold."""
+        outlook = self.outlook
+        if outlook is None or outlook.trust == "cold":
+            return None
+        return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
+
+    def _residuals(self, outlook: Outlook) -> Residuals:
+        return self.residuals["expert" if outlook.trust == "predictive" else "last"]
+
+    def _learn(self, step: int, value: float) -> None:
+        while self._promises and self._promises[0].due <= step:
+            promise = self._promises.popleft()
+            if promise.due < step:
+                continue  # The horizon was shortened: its step went by unmatched.
+            self._model.learn(promise.features, (value - promise.last) / promise.scale)
+            self.residuals["expert"].add((value - promise.centre) / promise.scale)
+            self.residuals["last"].add((value - promise.last) / promise.scale)
+            keep = decay(ERROR_HALF_LIFE_S)
+            # Relative to the scale of its time, so that one burst does not outvote the rest.
+            self._error = keep * self._error + abs(value - promise.centre) / promise.scale
+            self._error_last = keep * self._error_last + abs(value - promise.last) / promise.scale
+            keep = decay(SCALE_HALF_LIFE_S)
+            moved = abs(value - promise.last)
+            first = self._model.learned == 1
+            self._scale = moved if first else keep * self._scale + (1 - keep) * moved
+
+    def _track(self, value: float, starts: float) -> None:
+        if not self._values:
+            self._fast = self._slow = value
+        fast, slow = decay(FAST_HALF_LIFE_S), decay(SLOW_HALF_LIFE_S)
+        self._fast = fast * self._fast + (1 - fast) * value
+        self._slow = slow * self._slow + (1 - slow) * value
+        self._values.append(value)
+        self._starts.append(starts)
+
+    def _features(self, step: int) -> dict[str, float]:
+        values = self._values
+        now = values[-1]
+        unit = max(self._scale, 0.05 * self._slow, 1e-9)
+        angle = 2 * math.pi * ((step * STEP_S) % DAY_S) / DAY_S
+
+        def back(steps: int) -> float:
+            return (now - values[max(len(values) - 1 - steps, 0)]) / unit
+
+        return {
+            "back1": back(1),
+            "back3": back(3),
+            "back6": back(6),
+            "back30": back(30),
+            "fast": (self._fast - now) / unit,
+            "slow": (self._slow - now) / unit,
+            "starts": (self._starts[-1] - self._starts[0]) / (1.0 + self._starts[-1]),
+            "sin": math.sin(angle),
+            "cos": math.cos(angle),
+        }
+
+    def _trust(self) -> tuple[Trust, str]:
+        learned = self._model.learned
+        if learned < COLD_LABELS:
+            return "cold", f"{learned} of {COLD_LABELS} steps learned"
+        ratio = self._error / self._error_last if self._error_last > 0 else 1.0
+        self._trusted = ratio < (TRUST_ABOVE if self._trusted else TRUST_BELOW)
+        why = f"error {ratio:.2f} times the last value's"
+        return ("predictive" if self._trusted else "reactive"), why

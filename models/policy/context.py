@@ -1,0 +1,53 @@
+"""What a guard may know, and what it answers.
+
+Rule: values only; a guard that needs more gets it here, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.domain.decision import Reason
+from models.domain.spec import ScalerSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One workload at one moment.  Times in Unix seconds, ages in seconds.
+
+    ``current`` is what is desired now on the platform; ``wished`` the past wishes (at, replicas)
+    before stabilisation, oldest first; ``scaled`` the past changes (at, from, to) we ordered;
+    ``silent_s`` how long telemetry has been missing, None: it never came.
+    """
+
+    now: float
+    spec: ScalerSpec
+    current: int
+    ready: int
+    starting: int
+    horizon_s: float
+    silent_s: float | None
+    latency_driven: bool
+    wished: Sequence[tuple[float, int]]
+    scaled: Sequence[tuple[float, int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A guard's answer: the number, why, and the constraint if this guard's limit binds."""
+
+    replicas: int
+    why: str
+    reason: Reason
+    constraint: str
+    limit: float
+
+
+class Guard(Protocol):
+    """``None``: the guard has nothing against ``replicas``."""
+
+    __name__: str
+
+    def __call__(self, replicas: int, context: Context) -> Mark | None: ...

@@ -1,0 +1,54 @@
+"""Stabilisation: HPA's windows over past wishes; out on the smallest, in on the largest of them.
+
+Rule: as kubernetes/pkg/controller/podautoscaler (stabilizeRecommendationWithBehaviors): up takes
+the minimum, down the maximum of the wishes in its window, the present one included.
+"""
+
+from __future__ import annotations
+
+from models.domain.decision import Reason
+from models.policy.context import Context, Mark
+
+DOWN_HORIZONS = 4.0
+DOWN_LEAST_S = 60.0
+DOWN_MOST_S = 300.0
+
+
+def down_window_s(context: Context) -> float:
+    """The user's window, else four horizons: long enough that a replica given up and wanted
+    back within its own start-up time is rare; 60 to 300 s, HPA's default being 300.
+    """
+    given = context.spec.behavior.scale_down.stabilization_window_seconds
+    if given is not None:
+        return float(given)
+    return min(max(DOWN_HORIZONS * context.horizon_s, DOWN_LEAST_S), DOWN_MOST_S)
+
+
+def stabilization(replicas: int, context: Context) -> Mark | None:
+    """Stabilise ``replicas`` against the wishes of the window of its direction."""
+    if replicas > context.current:
+        window = float(context.spec.behavior.scale_up.stabilization_window_seconds or 0)
+        wishes = _within(context, window)
+        kept = max(min([replicas, *wishes]), context.current)
+        name, reason = "scaleUp", Reason.SCALE_UP_STABILIZATION
+    elif replicas < context.current:
+        window = down_window_s(context)
+        wishes = _within(context, window)
+        kept = min(max([replicas, *wishes]), context.current)
+        name, reason = "scaleDown", Reason.SCALE_DOWN_STABILIZATION
+    else:
+        return None
+    if kept == replicas:
+        return None
+    return Mark(
+        replicas=kept,
+        why=f"{kept} was wished for within the last {window:.0f} s",
+        reason=reason,
+        constraint=f"behavior.{name}.stabilizationWindowSeconds",
+        limit=window,
+    )
+
+
+def _within(context: Context, window_s: float) -> list[int]:
+    since = context.now - window_s
+    return [wish for at, wish in context.wished if at > since]
