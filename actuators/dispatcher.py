@@ -22,7 +22,11 @@ from models.domain.outcome import Outcome, Result
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Pauses between attempts, of the machine's clock; the last one repeats until the decision dies."""
 
-GRANTS = "grant it with deploy/rbac.yaml"
+FINAL: dict[type[ActuationError], tuple[Result, str]] = {
+    Stale: (Result.REFUSED, ""),
+    Denied: (Result.FAILED, "; grant it with deploy/rbac.yaml"),
+}
+"""Errors that end a decision otherwise than as a plain failure, and what to tell the operator."""
 
 
 @dataclass(slots=True)
@@ -111,30 +115,20 @@ class Dispatcher:
         if not isinstance(verified, Verified):
             self._finish(pending, *verified)
             return
-        while True:
-            if self._clock.now() >= decision.valid_until:
-                text = f"valid until {decision.valid_until:.3f}, after {pending.attempts} attempts"
-                self._finish(pending, Result.EXPIRED, "expired", text)
-                return
+        while self._clock.now() < decision.valid_until:
             pending.attempts += 1
             try:
                 await self._apply(verified)
             except (Transient, Conflict) as error:
                 if lane.waiting is not None:
-                    newer = lane.waiting.decision.id
-                    text = f"by {newer}, while: {error}"
+                    text = f"by {lane.waiting.decision.id}, while: {error}"
                     self._finish(pending, Result.SUPERSEDED, "superseded", text)
                     return
                 pause = BACK_OFF_S[min(pending.attempts, len(BACK_OFF_S)) - 1]
                 await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
-            except Stale as error:
-                self._finish(pending, Result.REFUSED, error.code, str(error))
-                return
-            except Denied as error:
-                self._finish(pending, Result.FAILED, error.code, f"{error}; {GRANTS}")
-                return
             except ActuationError as error:
-                self._finish(pending, Result.FAILED, error.code, str(error))
+                result, advice = FINAL.get(type(error), (Result.FAILED, ""))
+                self._finish(pending, result, error.code, f"{error}{advice}")
                 return
             except Exception as error:  # noqa: BLE001 - one workload's bug must not stop the others
                 self._finish(pending, Result.FAILED, "internal", f"{type(error).__name__}: {error}")
@@ -142,6 +136,8 @@ class Dispatcher:
             else:
                 self._finish(pending, Result.APPLIED, "", "")
                 return
+        text = f"valid until {decision.valid_until:.3f}, after {pending.attempts} attempts"
+        self._finish(pending, Result.EXPIRED, "expired", text)
 
     async def _apply(self, verified: Verified) -> None:
         decision = verified.decision

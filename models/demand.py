@@ -79,7 +79,7 @@ class DemandMeter:
             horizon = second - KEEP_S
             for kept in (self._seconds, self._in_system):
                 for old in [s for s in kept if s < horizon]:
-                    del kept[old]  # type: ignore[attr-defined]
+                    del kept[old]
         if self.first is None or second < self.first:
             self.first = max(second, self.newest - KEEP_S)
 
@@ -119,7 +119,7 @@ class DemandMeter:
         return arrivals * (self.mean_latency_s(number) or 0.0)
 
     def mean_latency_s(self, number: int) -> float | None:
-        """Mean latency of what finished in the ``LATENCY_S`` up to ``number``; None: nothing did."""
+        """Mean latency over the ``LATENCY_S`` up to ``number``; None: nothing finished."""
         count = total = 0
         for at in range(number - LATENCY_S + 1, number + 1):
             second = self._seconds.get(at)

@@ -210,9 +210,9 @@ class Scaler:
     def _record(self, now: float, wish: int) -> None:
         """Keep wishes; of equal ones in a row within a second the newest is enough."""
         wished = self._wished
-        if len(wished) > 1 and wished[-1][1] == wish and wished[-2][1] == wish:
-            if wished[-1][0] - wished[-2][0] < 1.0:
-                wished.pop()
+        repeated = len(wished) > 1 and wished[-1][1] == wished[-2][1] == wish
+        if repeated and wished[-1][0] - wished[-2][0] < 1.0:
+            wished.pop()
         wished.append((now, wish))
         while wished[0][0] < now - WISHES_KEPT_S:
             wished.popleft()
@@ -223,14 +223,10 @@ class Scaler:
         before = self._split(context.current, context.current)
         after = self._split(explained.final, context.current)
         last = self._last
-        open_order = (
-            last is not None and last.valid_until > context.now and last.to.replicas == after
-        )
-        if open_order or after == before:
+        repeats = last is not None and last.to.replicas == after
+        alive = last is not None and last.valid_until > context.now
+        if after == before or (repeats and alive):
             return Hold(reason="unchanged", why=f"{explained.final} is what is asked for already")
-        reissued = (
-            last is not None and last.to.replicas == after and last.valid_until <= context.now
-        )
         return verdict(
             self,
             context,
@@ -238,7 +234,7 @@ class Scaler:
             explained,
             State(replicas=before),
             State(replicas=after),
-            reissued=reissued,
+            reissued=repeats,
         )
 
     def _split(self, total: int, current: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ the client's model objects, which costs more than the request.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -122,10 +123,8 @@ async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     if response.status < 300:  # noqa: PLR2004
         return
     text = (await response.read())[:2000].decode("utf-8", "replace")
-    try:
+    with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
         text = orjson.loads(text)["message"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        pass
     raise from_status(response.status, text, response.headers, now_s=time.time())
 
 

@@ -32,7 +32,9 @@ class Describe(Protocol):
 
     def __call__(
         self, ref: TargetRef, found: Json, *, at: float, started_s: tuple[float, ...] = ()
-    ) -> Observation: ...
+    ) -> Observation:
+        """The observation of ``found``."""
+        ...
 
 
 class Watch:

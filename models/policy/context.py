@@ -50,4 +50,6 @@ class Guard(Protocol):
 
     __name__: str
 
-    def __call__(self, replicas: int, context: Context) -> Mark | None: ...
+    def __call__(self, replicas: int, context: Context) -> Mark | None:
+        """Look at ``replicas``."""
+        ...

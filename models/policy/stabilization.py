@@ -15,8 +15,9 @@ DOWN_MOST_S = 300.0
 
 
 def down_window_s(context: Context) -> float:
-    """The user's window, else four horizons: long enough that a replica given up and wanted
-    back within its own start-up time is rare; 60 to 300 s, HPA's default being 300.
+    """The user's window, else four horizons, 60 to 300 s (HPA's default is 300).
+
+    Long enough that a replica given up and wanted back within its own start-up time is rare.
     """
     given = context.spec.behavior.scale_down.stabilization_window_seconds
     if given is not None:

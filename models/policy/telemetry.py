@@ -8,7 +8,7 @@ from __future__ import annotations
 from models.domain.decision import Reason
 from models.policy.context import Context, Mark
 
-MISSING_S = 10.0
+MISSING_S = 20.0
 """Silence, beyond what lateness allows, after which seconds count as missing."""
 
 

@@ -15,7 +15,7 @@ DOWN_DEFAULT = 0.1
 def tolerance(replicas: int, context: Context) -> Mark | None:
     """Keep ``current`` when the change is within tolerance of it: 20 to 19 is 5 %, and kept."""
     current = context.current
-    if replicas == current or current == 0:
+    if current in {replicas, 0}:
         return None
     behavior = context.spec.behavior
     up = replicas > current

@@ -1,0 +1,21 @@
+"""An arrival: one request as it reached a service.
+
+Rule: seconds count from the trace's first arrival.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """``at_s`` seconds after the first arrival; prompt and completion lengths in tokens."""
+
+    at_s: float
+    tokens_in: int
+    tokens_out: int
+
+
+class TraceError(ValueError):
+    """A trace that cannot be read; the text has the file, the line and what was expected."""
