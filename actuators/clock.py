@@ -52,34 +52,54 @@ class SystemClock:
 
 
 class ScaledClock:
-    """A clock that starts at ``origin`` when it is made and runs ``speed`` times real time."""
+    """A clock that runs ``speed`` times real time for ``length_s`` of its own, then as the wall.
 
-    def __init__(self, *, origin: float, speed: float) -> None:
-        """``origin`` is Unix seconds; ``speed`` must be positive, else ``ValueError``."""
-        if not speed > 0:
-            msg = f"speed must be positive, not {speed}"
+    It stands still until ``start``, and then begins so far in the past that it meets the
+    machine's clock when its length is over: a replayed hour is the hour that has just gone by,
+    and what comes after it is now.
+    """
+
+    def __init__(self, *, speed: float, length_s: float) -> None:
+        """``speed`` and ``length_s`` must be positive, else ``ValueError``."""
+        if not (speed > 0 and length_s > 0):
+            msg = f"speed and length must be positive, not {speed} and {length_s}"
             raise ValueError(msg)
-        self.origin = origin
         self.speed = speed
-        # Monotonic for now(): a step of the machine's clock must not step trace time.
+        self._fast_s = length_s / speed
+        self._length_s = length_s
+        self._wall: float | None = None
+        self._monotonic = 0.0
+        self._origin = time.time() - length_s
+
+    def start(self) -> None:
+        """Begin to run."""
         self._wall = time.time()
+        # Monotonic for now(): a step of the machine's clock must not step trace time.
         self._monotonic = time.monotonic()
+        self._origin = self._wall + self._fast_s - self._length_s
 
     def now(self) -> float:
         """Scaled Unix seconds."""
-        return self.origin + (time.monotonic() - self._monotonic) * self.speed
+        return self._scaled(time.monotonic() - self._monotonic)
 
     def at_wall(self, wall_s: float) -> float:
-        """Scaled Unix seconds at ``wall_s``."""
-        return self.origin + (wall_s - self._wall) * self.speed
+        """Scaled Unix seconds at ``wall_s``; before the start, where it stands."""
+        return self._scaled(wall_s - (self._wall or 0.0))
 
     def wall_seconds(self, seconds: float) -> float:
-        """Scaled seconds last ``1 / speed`` of themselves."""
-        return seconds / self.speed
+        """How long ``seconds`` of this clock last by the wall, from now on."""
+        over = time.monotonic() - self._monotonic >= self._fast_s
+        return seconds if over and self._wall is not None else seconds / self.speed
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for ``seconds`` of this clock."""
-        await asyncio.sleep(max(seconds, 0.0) / self.speed)
+        await asyncio.sleep(self.wall_seconds(max(seconds, 0.0)))
+
+    def _scaled(self, elapsed_s: float) -> float:
+        if self._wall is None:
+            return self._origin
+        fast = min(max(elapsed_s, 0.0), self._fast_s)
+        return self._origin + fast * self.speed + max(elapsed_s - fast, 0.0)
 
 
 class ManualClock:

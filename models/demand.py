@@ -1,7 +1,7 @@
 """Demand: load in the unit that capacity is counted in, second by second and step by step.
 
-Rule: a second is restated, never added to; a step's value is the higher mean of its two halves,
-because a service that is overloaded for five seconds of ten is overloaded.
+Rule: a second is restated, never added to; a step's value is the highest mean in it over the
+time that a request may take, because an overload shorter than that breaks no SLO.
 Flow: Second, PodGauge -> DemandMeter -> forecaster (steps), burst and floor (newest seconds).
 """
 
@@ -16,16 +16,14 @@ from models.second import Second
 STEP_S = 10
 """The learner's grid."""
 
-HALF_S = STEP_S // 2
-
 KEEP_S = 600
 """Seconds kept; constant memory."""
 
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
-SHORT_S = 6
-"""The burst window, as long as Knative's panic window."""
+SHORT_S = 3
+"""The shortest window that demand is averaged over: one second is not yet a burst."""
 
 LATENCY_S = 60
 """Seconds that mean latency and the SLO's quantile are taken over."""
@@ -36,9 +34,15 @@ Unit = Literal["concurrency", "requests", "tokens"]
 class DemandMeter:
     """Demand of one workload.  Times are event-time seconds, demand is in ``unit``."""
 
-    def __init__(self, unit: Unit) -> None:
-        """``unit``: concurrent requests, requests/s, or tokens/s."""
+    def __init__(self, unit: Unit, *, patience_s: float | None = None) -> None:
+        """``unit``: concurrent requests, requests/s, or tokens/s.
+
+        ``patience_s`` is how long a request may take, the SLO's latency: a burst shorter than
+        that is served late but in time, so demand is averaged over it (``SHORT_S`` to
+        ``STEP_S``; without an SLO ``SHORT_S``).
+        """
         self.unit: Unit = unit
+        self.window_s = min(max(int(patience_s or 0), SHORT_S), STEP_S)
         self._seconds: dict[int, Second] = {}
         self._pods: dict[str, PodGauge] = {}
         self._in_system: dict[int, float] = {}
@@ -47,6 +51,10 @@ class DemandMeter:
         """The newest second heard of."""
         self.first: int | None = None
         """The first second heard of; before it nothing is known."""
+
+    def measures(self) -> tuple[Unit, int]:
+        """What a value of this meter means: the unit, and what it is averaged over."""
+        return self.unit, self.window_s
 
     def observe(self, second: Second) -> None:
         """Take in, or restate, one second."""
@@ -139,23 +147,16 @@ class DemandMeter:
         return merged
 
     def short(self) -> float | None:
-        """Mean demand over the newest ``SHORT_S`` seconds, the open one included; None: no data."""
+        """Mean demand over the newest ``window_s``, the open second included; None: no data."""
         if self.newest is None:
             return None
-        return self._mean(self.newest - SHORT_S + 1, self.newest)
-
-    def newest_peak(self) -> float | None:
-        """The higher of the means of the newest 3 and ``SHORT_S`` seconds; None: no data."""
-        if self.newest is None:
-            return None
-        return max(self._mean(self.newest - 2, self.newest), self.short() or 0.0)
+        return self._mean(self.newest - self.window_s + 1, self.newest)
 
     def step(self, number: int) -> float:
-        """Value of grid step ``number`` (seconds ``number * STEP_S`` onwards)."""
+        """Value of grid step ``number``: the highest mean over ``window_s`` within it."""
         begin = number * STEP_S
-        return max(
-            self._mean(begin, begin + HALF_S - 1), self._mean(begin + HALF_S, begin + STEP_S - 1)
-        )
+        last = begin + STEP_S - self.window_s
+        return max(self._mean(at, at + self.window_s - 1) for at in range(begin, last + 1))
 
     def starts(self, number: int) -> float:
         """Requests started in grid step ``number``, a leading feature."""

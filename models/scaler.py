@@ -23,8 +23,8 @@ from models.policy import GUARDS, Context, Mark
 from models.second import Second
 from models.verdict import Verdict
 
-LEVEL = 0.95
-"""Quantile of demand that is sized for."""
+LEVEL = 0.9
+"""Quantile of demand that is sized for; sizing to the violation budget itself comes later."""
 
 SLO_LEVEL = 0.95
 """Quantile of latency that is held against the SLO where latency alone decides."""
@@ -43,7 +43,7 @@ class Scaler:
         """Knows nothing but its spec."""
         self.workload = workload
         self.spec = spec
-        self.demand = DemandMeter(spec.demand.unit)
+        self.demand = _meter(spec)
         self.start_up = StartUp()
         self.forecaster = Forecaster()
         self.corrections = 0
@@ -56,9 +56,9 @@ class Scaler:
         self._heard_us: int | None = None
 
     def update_spec(self, spec: ScalerSpec) -> None:
-        """A new spec: what was learned stays, unless the unit it was learned in is another."""
-        if spec.demand.unit != self.spec.demand.unit:
-            self.demand = DemandMeter(spec.demand.unit)
+        """A new spec: what was learned stays, unless demand is measured otherwise."""
+        if _meter(spec).measures() != self.demand.measures():
+            self.demand = _meter(spec)
             self.forecaster = Forecaster()
             self._next_step = None
         self.spec = spec
@@ -181,7 +181,7 @@ class Scaler:
         capacity = self.spec.demand.per_replica
         if capacity is None:
             return self._wish_by_latency(current)
-        short = self.demand.newest_peak()
+        short = self.demand.short()
         if short is None:
             return None
         ahead = self.forecaster.quantile(LEVEL)
@@ -252,6 +252,11 @@ class Scaler:
             over -= take
         del current
         return split
+
+
+def _meter(spec: ScalerSpec) -> DemandMeter:
+    patience_s = None if spec.slo is None else spec.slo.latency_seconds
+    return DemandMeter(spec.demand.unit, patience_s=patience_s)
 
 
 def _replicas_for(demand: float, capacity: float) -> int:

@@ -20,8 +20,8 @@ from models.domain.outcome import Outcome
 from models.domain.rejected import RAW_LIMIT, Rejected
 from models.domain.telemetry import MAX_AHEAD_S, ReplicaReport, Request, Resource, Telemetry
 
-encode = msgspec.json.Encoder(order="deterministic").encode
-"""Any record to JSON, with the same bytes for the same record."""
+encode = msgspec.json.Encoder().encode
+"""Any record to JSON; fields in the order of their definition, so equal records are equal bytes."""
 
 load_record = msgspec.json.Decoder(Load | Progress).decode
 decision = msgspec.json.Decoder(Decision).decode

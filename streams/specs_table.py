@@ -15,8 +15,9 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import TypeAdapter, ValidationError
 
-from models.domain.spec import AgentScaler, Pool, Spec
+from models.domain.spec import API_VERSION, AgentScaler, Pool, Spec
 from models.step import SpecChange
+from streams.codec import encode
 from streams.kafka.security import client_options
 from streams.settings import Settings
 
@@ -39,7 +40,8 @@ def spec_key(spec: AgentScaler | Pool) -> str:
 
 def encode_spec(spec: AgentScaler | Pool) -> bytes:
     """A spec as the topic carries it: only what was set, in the names users know."""
-    return spec.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    written = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return encode({"apiVersion": API_VERSION, "kind": spec.kind, **written})
 
 
 class SpecTable:

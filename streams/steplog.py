@@ -42,10 +42,13 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     records: tuple[Load | Progress, ...] = ()
     tick: bool = False
     live: bool = True
+    fresh: bool = False
 
     @classmethod
-    def of(cls, step: Step, partition: int, offsets: tuple[int, int] | None) -> StepRecord:
-        """The record of a step, by reference."""
+    def of(
+        cls, step: Step, partition: int, offsets: tuple[int, int] | None, *, fresh: bool
+    ) -> StepRecord:
+        """The record of a step, by reference; ``fresh``: the first of a newly made Fleet."""
         return cls(
             partition=partition,
             now=step.now,
@@ -64,6 +67,7 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
             ),
             tick=step.tick,
             live=step.live,
+            fresh=fresh,
         )
 
     def step(self) -> Step:

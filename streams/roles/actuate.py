@@ -14,11 +14,13 @@ import time
 from collections.abc import Mapping
 
 import msgspec
+from faust.types import TP
 
 from actuators.check import targets
 from actuators.clock import Clock
 from actuators.dispatcher import Dispatcher
 from actuators.protocol import Actuator, Observation, TargetRef
+from models.domain.decision import Decision
 from models.domain.outcome import Outcome, Result
 from models.domain.telemetry import ReplicaReport
 from models.step import SpecChange
@@ -60,8 +62,11 @@ class Actuate(RoleService):
         self._dispatcher: Dispatcher | None = None
         self._pending: dict[int, dict[int, asyncio.Task[None]]] = {}
         self._read: dict[int, int] = {}
+        self._caught_up_at: dict[int, int] = {}
+        self._backlog: dict[int, list[tuple[int, Decision]]] = {}
         self._respec = asyncio.Event()
         self._partitions = 0
+        self._watching = True
         self.reported = 0
         """Replica reports that the broker has acknowledged."""
 
@@ -90,10 +95,25 @@ class Actuate(RoleService):
         if self._dispatcher is not None:
             await self._dispatcher.close()
 
+    def watch_no_more(self) -> None:
+        """Report no more replicas: for a run whose account is to be closed."""
+        self._watching = False
+
+    def watch_again(self) -> None:
+        """Report replicas again."""
+        self._watching = True
+
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
-        """What had no outcome is read again from the commit."""
+        """What had no outcome is read again from the commit, to the end before any is applied:
+        of decisions made while nobody acted, only each workload's newest is worth a change.
+        """
         self._pending = {number: {} for number in partitions}
+        self._backlog = {number: [] for number in partitions}
         self._read.clear()
+        topic = self.settings.topic_prefix + self.topic
+        tps = [TP(topic, number) for number in partitions]
+        ends = await self.consumer.highwaters(*tps) if tps else {}
+        self._caught_up_at = {tp.partition: end for tp, end in ends.items()}
         self._respec.set()
         return {}
 
@@ -107,12 +127,18 @@ class Actuate(RoleService):
             except msgspec.MsgspecError:
                 log.exception("%s/%d@%d", batch.topic, batch.partition, record.offset)
                 continue
+            self._backlog[batch.partition].append((record.offset, decision))
+        position = batch.records[-1].offset + 1
+        if position < self._caught_up_at[batch.partition]:
+            return
+        backlog, self._backlog[batch.partition] = self._backlog[batch.partition], []
+        for offset, decision in backlog:
             future = self._dispatcher.submit(decision)
             cause = decision.inputs.cause
             task = asyncio.create_task(self._settle(future, None if cause is None else cause.at))
-            self._pending[batch.partition][record.offset] = task
+            self._pending[batch.partition][offset] = task
             task.add_done_callback(lambda _: self._advance())
-        self._read[batch.partition] = batch.records[-1].offset + 1
+        self._read[batch.partition] = position
         self._advance()
 
     async def _settle(self, future: asyncio.Future[Outcome], caused_at: float | None) -> None:
@@ -172,7 +198,8 @@ class Actuate(RoleService):
         while True:
             try:
                 async for observation in self._actuator.watch(refs):
-                    await self._report(observation)
+                    if self._watching:
+                        await self._report(observation)
             except Exception:
                 log.exception("the watch ended; watching again")
             await asyncio.sleep(1.0)

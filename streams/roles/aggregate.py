@@ -28,6 +28,9 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+FASTEST_REPORT_S = 0.05
+"""Progress is reported no more often than this, however fast the clock runs."""
+
 
 @dataclass(slots=True)
 class _Source:
@@ -159,9 +162,9 @@ class Aggregate(RoleService):
         """Tell every load partition how far each source is; silence is a zero only with it."""
         load_partitions = await self._outbox.partitions("load")
         sources = await self._outbox.partitions("telemetry")
-        interval = max(self._clock.wall_seconds(self.settings.progress_interval_s), 0.05)
         while True:
-            await asyncio.sleep(interval)
+            interval = self._clock.wall_seconds(self.settings.progress_interval_s)
+            await asyncio.sleep(max(interval, FASTEST_REPORT_S))
             held = dict(self._sources)
             if not held or not self.consumer.flow_active:
                 continue

@@ -53,6 +53,7 @@ class _Owned:
     live_from: int
     """The offset from which decisions are made: what lies before is only learned from."""
     position: int = 0
+    fresh: bool = True
     changes: list[SpecChange] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -194,10 +195,11 @@ class Plan(RoleService):
             result = owned.fleet.apply(step)
         logged = await self._outbox.send(
             "steps",
-            codec.encode(StepRecord.of(step, partition, offsets)),
+            codec.encode(StepRecord.of(step, partition, offsets, fresh=owned.fresh)),
             key=None,
             partition=partition,
         )
+        owned.fresh = False
         await self._emit(result, logged)
 
     async def _emit(self, result: StepResult, logged: asyncio.Future[object]) -> None:

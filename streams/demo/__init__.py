@@ -1,0 +1,5 @@
+"""The demo: a real hour of LLM traffic through the whole loop, in a minute, in one process.
+
+Rule: every joint is real (Kafka protocol, Faust, River, the Kubernetes client); only the servers
+behind them are small.
+"""

@@ -1,0 +1,145 @@
+"""The recorder: decisions, outcomes, forecasts and a self-contained step log, as JSON lines.
+
+Rule: lines are the very bytes of the topics; a step is written with the loads it names.
+Flow: topics -> Recorder -> a folder that ``replay`` and ``explain`` read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams import codec, steplog
+from streams.kafka.security import client_options
+from streams.settings import Settings
+
+FILES = {
+    "forecasts": "forecasts.jsonl",
+    "decisions": "decisions.jsonl",
+    "outcomes": "outcomes.jsonl",
+    "rejected": "rejected.jsonl",
+}
+STEPS = "steps.jsonl"
+
+Listener = Callable[[str, bytes], None]
+
+
+class Recorder:
+    """Records a cluster's topics from now on into ``folder``.
+
+    ``listener`` is called with (topic, line) of each line of ``FILES``.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, listener: Listener | None = None) -> None:
+        self.folder = folder
+        self.counts: dict[str, int] = dict.fromkeys([*FILES, "steps"], 0)
+        self._settings = settings
+        self._listener = listener
+        self._loads: dict[int, deque[tuple[int, bytes]]] = {}
+        self._steps: dict[int, deque[steplog.StepRecord]] = {}
+        self._files: dict[str, IO[bytes]] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin at the beginning of the topics' logs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for topic, name in {**FILES, "steps": STEPS}.items():
+            self._files[topic] = (self.folder / name).open("wb")
+        prefix = self._settings.topic_prefix
+        consumer = AIOKafkaConsumer(
+            *[prefix + topic for topic in (*FILES, "steps", "load")],
+            **client_options(self._settings),
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._settings.fetch_max_wait_ms,
+        )
+        await consumer.start()
+        self._consumer = consumer
+        self._task = asyncio.create_task(self._follow(), name="recorder")
+
+    async def catch_up(self, timeout_s: float) -> bool:
+        """Read to the present end of all topics; False if that takes longer than ``timeout_s``."""
+        if self._consumer is None:
+            return False
+        partitions = list(self._consumer.assignment())
+        ends = await self._consumer.end_offsets(partitions)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while asyncio.get_running_loop().time() < deadline:
+            behind = [tp for tp in partitions if await self._position(tp) < ends[tp]]
+            if not behind:
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    async def stop(self) -> None:
+        """Close the files; idempotent."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    async def _position(self, tp: TopicPartition) -> int:
+        if self._consumer is None:
+            return 0
+        position: int = await self._consumer.position(tp)
+        return position
+
+    async def _follow(self) -> None:
+        prefix = len(self._settings.topic_prefix)
+        while self._consumer is not None:
+            fetched = await self._consumer.getmany(timeout_ms=200)
+            for tp, records in fetched.items():
+                self._take(tp.topic[prefix:], tp.partition, records)
+
+    def _take(self, topic: str, partition: int, records: list[Any]) -> None:
+        if topic == "load":
+            loads = self._loads.setdefault(partition, deque())
+            loads.extend((record.offset, record.value) for record in records)
+        elif topic == "steps":
+            steps = self._steps.setdefault(partition, deque())
+            steps.extend(steplog.decode(record.value) for record in records)
+        else:
+            for record in records:
+                self._write(topic, record.value)
+            return
+        self._join(partition)
+
+    def _join(self, partition: int) -> None:
+        """Write the steps whose loads have been read."""
+        steps = self._steps.setdefault(partition, deque())
+        loads = self._loads.setdefault(partition, deque())
+        while steps:
+            step = steps[0]
+            found: list[bytes] = []
+            if step.offsets is not None:
+                first, last = step.offsets
+                if not loads or loads[-1][0] < last:
+                    return
+                while loads and loads[0][0] <= last:
+                    offset, value = loads.popleft()
+                    if offset >= first:
+                        found.append(value)
+            steps.popleft()
+            records = tuple(codec.load_record(value) for value in found)
+            whole = msgspec.structs.replace(step, records=records)
+            self._write("steps", codec.encode(whole))
+
+    def _write(self, topic: str, line: bytes) -> None:
+        self.counts[topic] += 1
+        self._files[topic].write(line + b"\n")
+        if self._listener is not None and topic in FILES:
+            self._listener(topic, line)
