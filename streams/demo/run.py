@@ -139,7 +139,7 @@ class Demo:
         options = self.options
         length = self.arrivals[-1].at_s
         self.clock.start()
-        begin = self.clock.now()
+        begin = self.begin = self.clock.now()
         self.plant = Plant(
             self.arrivals, options.parameters, seed=options.seed, begin=begin, name=NAME
         )

@@ -1,0 +1,97 @@
+"""The command line: ``foretide``.
+
+Rule: heavy imports happen inside commands, so that help is quick; every error says what to do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+COMMANDS = {
+    "demo": "A real hour of LLM traffic through the whole loop, in about a minute.",
+    "worker": "Run a worker: all roles, or some.",
+    "topics": "Create, describe and check the Kafka topics.",
+    "publish": "Publish telemetry from a file, stdin or a trace.",
+    "tail": "Follow decisions, forecasts, outcomes or rejected input.",
+    "explain": "Why this number of replicas, and not one more or fewer.",
+    "check": "Check AgentScaler and Pool files.",
+    "schema": "Print the JSON Schemas of all records.",
+    "replay": "Run a recorded step log through the core again.",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"streams.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            raise click.UsageError(
+                f"no such command {args[0]!r}; there are: {', '.join(COMMANDS)}", ctx
+            ) from None
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="foretide", prog_name="foretide")
+def group() -> None:
+    """Foretide: an event-driven streaming autoscaler for fleets of AI agents.
+
+    Settings come from the environment (FORETIDE_BOOTSTRAP and so on, see the README).
+
+    \b
+    Begin with:
+      foretide demo
+    """
+
+
+def logs(level: str = "INFO") -> None:
+    """Logs to stderr, one line each; libraries only when they warn."""
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("faust", "mode", "aiokafka", "kubernetes_asyncio"):
+        logging.getLogger(noisy).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        group(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,166 @@
+"""``foretide explain``: why this number, and not one more or fewer.
+
+Rule: answers from the decision's own record alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli import options
+
+if TYPE_CHECKING:
+    from models.domain.decision import Decision
+    from models.domain.outcome import Outcome
+    from streams.settings import Settings
+
+
+@click.command("explain")
+@click.argument("workload")
+@options.bootstrap
+@click.option("--at", "at", help="A moment (ISO 8601, HH:MM:SS, or Unix seconds); default: newest.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A recording's folder instead of Kafka.",
+)
+def command(*, workload: str, bootstrap: str | None, at: str | None, folder: Path | None) -> None:
+    """Explain the decision that held for WORKLOAD at a moment.
+
+    \b
+    Examples:
+      foretide explain prod/support-bot
+      foretide explain prod/code-assistant --from demo-out --at 10:42:00
+    """
+    if folder is not None:
+        decisions, outcomes = _recorded(folder)
+    else:
+        settings = options.settings(bootstrap=bootstrap)
+        decisions, outcomes = options.run(_logged(settings), bootstrap=settings.bootstrap)
+    mine = sorted((d for d in decisions if d.workload == workload), key=lambda d: d.epoch)
+    if not mine:
+        known = ", ".join(sorted({d.workload for d in decisions})) or "none"
+        raise click.ClickException(f"no decision of {workload}; there are decisions of: {known}")
+    if at is not None:
+        until = moment(at, mine[-1].at)
+        mine = [d for d in mine if d.at <= until]
+        if not mine:
+            raise click.ClickException(f"no decision of {workload} at or before {at}")
+    click.echo(explanation(mine[-1], outcomes.get(mine[-1].id)))
+
+
+def _recorded(folder: Path) -> tuple[list[Decision], dict[str, Outcome]]:
+    from streams import codec  # noqa: PLC0415 - heavy
+
+    try:
+        decisions = [
+            codec.decision(line) for line in (folder / "decisions.jsonl").read_bytes().splitlines()
+        ]
+        found = [
+            codec.outcome(line) for line in (folder / "outcomes.jsonl").read_bytes().splitlines()
+        ]
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{folder} is not a readable recording: {error}") from error
+    return decisions, {outcome.decision: outcome for outcome in found}
+
+
+async def _logged(settings: Settings) -> tuple[list[Decision], dict[str, Outcome]]:
+    from streams import codec  # noqa: PLC0415 - heavy
+    from streams.kafka.reader import read  # noqa: PLC0415 - heavy
+
+    decisions = [
+        codec.decision(value)
+        async for value in read(settings, "decisions", from_start=True, follow=False)
+    ]
+    outcomes = {}
+    async for value in read(settings, "outcomes", from_start=True, follow=False):
+        outcome = codec.outcome(value)
+        outcomes[outcome.decision] = outcome
+    return decisions, outcomes
+
+
+def moment(text: str, newest: float) -> float:
+    """Unix seconds of what a person wrote; a bare time of day is the newest decision's day, UTC.
+
+    Raises ``click.BadParameter``.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        day = dt.datetime.fromtimestamp(newest, dt.UTC).date()
+        return dt.datetime.combine(day, dt.time.fromisoformat(text), dt.UTC).timestamp()
+    except ValueError:
+        pass
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r}: write 2026-01-31T10:42:00, 10:42:00 or Unix seconds", param_hint="--at"
+        ) from error
+    return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def explanation(decision: Decision, outcome: Outcome | None) -> str:
+    """The whole story of one decision, for a person."""
+    inputs = decision.inputs
+    before = sum(decision.from_.replicas.values())
+    after = sum(decision.to.replicas.values())
+    at = dt.datetime.fromtimestamp(decision.at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    ahead = f"the {inputs.quantile:g} quantile in {inputs.horizon_s:.0f} s"
+    lines = [
+        f"{decision.workload}: {before} → {after} replicas, because {decision.reason.value}",
+        f"  decided {at}, {decision.mode}, id {decision.id}",
+        "",
+        "What was known",
+        f"  demand now        {_n(inputs.demand)} {inputs.unit}",
+        f"  forecast          {_n(inputs.forecast)}, {ahead} {_n(inputs.forecast_quantile)}",
+        f"  model             {decision.model.name} ({decision.model.trust}: {decision.model.why})",
+        f"  one replica       {_n(inputs.capacity_per_replica)} {inputs.unit}",
+        f"  replicas          {_n(inputs.desired)} asked for, {_n(inputs.ready)} ready, "
+        f"{_n(inputs.starting)} starting",
+        f"  latency           {_n(inputs.latency_s)} s at the 0.95 quantile, SLO "
+        f"{_n(inputs.slo_s)} s",
+        f"  telemetry         {_n(inputs.age_s)} s old, {inputs.missing_s} s missing, "
+        f"{inputs.corrections} corrections",
+        "",
+        "How the number came about",
+    ]
+    for stamp in decision.trail:
+        change = f"{stamp.before} → {stamp.after}" if stamp.before != stamp.after else stamp.after
+        lines.append(f"  {stamp.guard:14} {change!s:9} {stamp.why}")
+    if decision.binding is not None:
+        lines.append(
+            f"  held by           {decision.binding.constraint} ({decision.binding.limit:g})"
+        )
+    lines += ["", f"Why {after}, and not one more or fewer"]
+    for other in decision.alternatives:
+        cost = "" if other.cost_per_hour is None else f"{other.cost_per_hour:.2f} an hour, "
+        risk = (
+            "risk unknown yet"
+            if other.overload_probability is None
+            else f"{other.overload_probability:.1%} chance that demand exceeds it"
+        )
+        mark = "▸" if other.replicas == after else " "
+        lines.append(f"  {mark} {other.replicas:3}  {cost}{risk}")
+    lines += ["", f"What became of it: {_became(outcome)}"]
+    return "\n".join(lines)
+
+
+def _became(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "no outcome yet"
+    why = f" ({outcome.why}: {outcome.detail})" if outcome.why else ""
+    return f"{outcome.result.value}{why}, {outcome.latency_s:.3f} s after it was made"
+
+
+def _n(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return str(value) if isinstance(value, int) else f"{value:.2f}"

@@ -1,0 +1,61 @@
+"""Options and failures that commands share.
+
+Rule: a wrong setting is a usage error with its name, never a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from streams.settings import Settings
+
+T = TypeVar("T")
+
+bootstrap = click.option(
+    "--bootstrap",
+    metavar="HOST:PORT",
+    help="Kafka bootstrap servers  [env: FORETIDE_BOOTSTRAP; default: localhost:9092]",
+)
+
+
+def settings(**given: Any) -> Settings:  # noqa: ANN401 - settings by name
+    """Settings from the environment, and from options that were given."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}, not "
+            f"{fault['input']!r} (FORETIDE_{str(fault['loc'][0]).upper()})"
+            for fault in error.errors()
+        ]
+        raise click.UsageError("\n".join(lines)) from error
+
+
+def run(work: Coroutine[Any, Any, T], *, bootstrap: str = "") -> T:
+    """Run a coroutine; Ctrl-C and SIGTERM cancel it, and it cleans up."""
+    try:
+        return asyncio.run(_interruptible(work))
+    except asyncio.CancelledError:
+        raise click.Abort from None
+    except (KafkaError, ConnectionError) as error:
+        where = f" at {bootstrap}" if bootstrap else ""
+        raise click.ClickException(
+            f"Kafka{where} cannot be reached or refused: {error!r}. Is it running, and is "
+            "FORETIDE_BOOTSTRAP right?"
+        ) from error
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    cancel: Callable[[], object] = task.cancel
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, cancel)
+    return await task

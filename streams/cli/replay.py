@@ -1,0 +1,59 @@
+"""``foretide replay``: the same steps, the same decisions, byte for byte.
+
+Rule: exits with 1 at the first difference, and shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("replay")
+@click.option(
+    "--from",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of a recording, e.g. demo-out.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the finding as JSON.")
+def command(*, folder: Path, as_json: bool) -> None:
+    """Run a recorded step log through the core, and compare the decisions byte for byte.
+
+    \b
+    Example:
+      foretide replay --from demo-out
+    """
+    from streams.replay import replay  # noqa: PLC0415 - heavy
+    from streams.steplog import RecordingError  # noqa: PLC0415 - heavy
+
+    try:
+        meta = json.loads((folder / "meta.json").read_bytes())
+        found = replay(folder, lateness_s=meta["lateness_s"], valid_s=meta["valid_s"])
+    except (OSError, KeyError, ValueError, RecordingError) as error:
+        raise click.ClickException(f"{folder} is not a readable recording: {error}") from error
+    same = found.first_difference is None
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "steps": found.steps,
+                    "decisions": found.decisions,
+                    "recorded": found.recorded,
+                    "identical": same,
+                    "first_difference": found.first_difference,
+                }
+            )
+        )
+    elif same:
+        click.echo(
+            f"{found.steps} steps, {found.decisions} decisions: identical, byte for byte, to the "
+            f"{found.recorded} recorded"
+        )
+    else:
+        click.echo(f"{found.steps} steps: {found.first_difference}", err=True)
+    sys.exit(0 if same else 1)

@@ -1,0 +1,75 @@
+"""``foretide topics``: create them, look at them, hold the cluster to the table.
+
+Rule: ``check`` exits with 1 when a worker would refuse to start.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from streams.cli import options
+
+
+@click.group("topics")
+def command() -> None:
+    """Create, describe and check the Kafka topics.
+
+    \b
+    Examples:
+      foretide topics create --bootstrap localhost:9092
+      foretide topics check
+    """
+
+
+@command.command("create")
+@options.bootstrap
+@click.option("--partitions", type=click.IntRange(1, 10_000), help="Partitions of each topic.")
+@click.option("--replication", type=click.IntRange(1, 32), help="Replicas of each partition.")
+def create(*, bootstrap: str | None, partitions: int | None, replication: int | None) -> None:
+    """Create what is missing; what exists is left as it is."""
+    from streams import topics  # noqa: PLC0415 - heavy
+
+    settings = options.settings(bootstrap=bootstrap, partitions=partitions, replication=replication)
+    try:
+        made = options.run(topics.create(settings), bootstrap=settings.bootstrap)
+    except topics.TopicsError as error:
+        raise click.ClickException(str(error)) from error
+    for name, what in made.items():
+        click.echo(f"{what:8} {name}")
+
+
+@command.command("describe")
+@options.bootstrap
+def describe(*, bootstrap: str | None) -> None:
+    """The table: name, key, retention, partitions there are."""
+    from streams import topics  # noqa: PLC0415 - heavy
+
+    settings = options.settings(bootstrap=bootstrap)
+    counts = options.run(topics.partition_counts(settings), bootstrap=settings.bootstrap)
+    for name, topic in topics.TABLE.items():
+        count = counts[name]
+        kept = (
+            "compacted"
+            if topic.retention_ms is None
+            else f"{topic.retention_ms // topics.HOUR_MS} h"
+        )
+        there = "missing" if count is None else f"{count} partitions"
+        click.echo(f"{settings.topic_prefix + name:22} {there:14} {kept:10} key: {topic.key}")
+
+
+@command.command("check")
+@options.bootstrap
+def check(*, bootstrap: str | None) -> None:
+    """Hold the cluster's topics to the table."""
+    from streams import topics  # noqa: PLC0415 - heavy
+
+    settings = options.settings(bootstrap=bootstrap)
+    counts = options.run(topics.partition_counts(settings), bootstrap=settings.bootstrap)
+    found = topics.faults(counts, settings)
+    for fault in found:
+        click.echo(fault, err=True)
+    if not found:
+        click.echo(f"{len(counts)} topics, as they should be")
+    sys.exit(1 if found else 0)

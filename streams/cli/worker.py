@@ -1,0 +1,136 @@
+"""``foretide worker``: the process that does the work.
+
+Rule: SIGTERM stops it cleanly; a lost output ends it with 1, so that a supervisor restarts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli import logs, options
+from streams.settings import ROLES
+
+if TYPE_CHECKING:
+    from actuators.clock import Clock
+    from actuators.protocol import Actuator
+    from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@click.command("worker")
+@options.bootstrap
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="Role to play; may be repeated. Default: all.",
+)
+@click.option(
+    "--specs",
+    type=click.Path(exists=True, path_type=Path),
+    help="File or folder of specs to publish at start.",
+)
+@click.option(
+    "--actuator",
+    type=click.Choice(["kubernetes", "dry-run", "memory"]),
+    help="What decisions are applied to  [env: FORETIDE_ACTUATOR; default: kubernetes]",
+)
+@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--web-port", type=int, help="Port of /metrics, /livez and /readyz; 0: any.")
+def command(
+    *,
+    bootstrap: str | None,
+    roles: tuple[str, ...],
+    specs: Path | None,
+    actuator: str | None,
+    kubeconfig: Path | None,
+    web_port: int | None,
+) -> None:
+    """Run a worker.  Add workers to scale out: they share the partitions.
+
+    \b
+    Examples:
+      foretide worker --specs examples/
+      foretide worker --role aggregate
+      foretide worker --actuator dry-run
+    """
+    settings = options.settings(
+        bootstrap=bootstrap,
+        roles=roles or None,
+        specs=specs,
+        actuator=actuator,
+        kubeconfig=kubeconfig,
+        web_port=web_port,
+    )
+    logs(settings.log_level)
+    from streams.topics import TopicsError  # noqa: PLC0415 - heavy
+
+    try:
+        options.run(_work(settings), bootstrap=settings.bootstrap)
+    except TopicsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _work(settings: Settings) -> None:
+    from actuators.clock import SystemClock  # noqa: PLC0415 - heavy
+    from streams.app import build  # noqa: PLC0415 - heavy
+    from streams.specs import read_specs  # noqa: PLC0415 - heavy
+
+    given = []
+    if settings.specs is not None:
+        found = read_specs([settings.specs])
+        if found.faults:
+            lines = "\n".join(str(fault) for fault in found.faults)
+            raise click.ClickException(f"the specs have faults:\n{lines}")
+        given = [*found.pools, *found.scalers]
+    clock = SystemClock()
+    actuator = await _actuator(settings, clock) if "actuate" in settings.roles else None
+    worker = build(settings, clock=clock, actuator=actuator, specs=given)
+    try:
+        await worker.start()
+        await worker.ready()
+        log.info("ready: roles %s, http port %d", ", ".join(settings.roles), worker.web.port)
+        try:
+            await worker.run()
+        except asyncio.CancelledError:
+            log.info("stopping")
+        except Exception as error:
+            raise click.ClickException(f"the worker cannot go on: {error!r}") from error
+    finally:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(worker.stop(), timeout=10)
+        if actuator is not None:
+            await actuator.close()
+
+
+async def _actuator(settings: Settings, clock: Clock) -> Actuator:
+    if settings.actuator == "memory":
+        from actuators.memory import MemoryActuator  # noqa: PLC0415
+
+        return MemoryActuator(clock)
+    from kubernetes_asyncio.config import ConfigException  # noqa: PLC0415
+
+    from actuators.dryrun import DryRunActuator  # noqa: PLC0415
+    from actuators.kubernetes import KubernetesActuator, connect  # noqa: PLC0415
+
+    try:
+        client = await connect(settings.kubeconfig)
+    except ConfigException as error:
+        raise click.ClickException(
+            f"no Kubernetes to act on: {error}. Give --kubeconfig, or --actuator memory"
+        ) from error
+    real = KubernetesActuator(
+        client,
+        clock=clock,
+        request_timeout_s=settings.request_timeout_s,
+        resync_s=settings.resync_s,
+    )
+    return DryRunActuator(real) if settings.actuator == "dry-run" else real

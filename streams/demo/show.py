@@ -1,0 +1,122 @@
+"""How the demo shows itself: a live view on a terminal, plain lines elsewhere, the end.
+
+Rule: stdout carries what was asked for, progress goes to stderr where that matters (--json).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from lab.report import render
+from lab.summary import summary_table, verdict
+from lab.view import ViewState, frame, plain_line
+from streams.demo.options import WORKLOAD
+from streams.demo.run import Demo, DemoResult
+
+REPORT = "report.html"
+PLAIN_EVERY_S = 5.0
+FRAMES_PER_S = 5
+
+
+class Screen:
+    """Where a demo run is watched."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        """``quiet``: stdout belongs to JSON; progress goes to stderr as plain lines."""
+        self._console = Console(stderr=quiet, highlight=False)
+        self._live: Live | None = None
+        self._rich = self._console.is_terminal and not quiet
+
+    def say(self, text: str) -> None:
+        """One thing is being done."""
+        self._console.print(f"· {text}", style="dim")
+
+    @contextlib.contextmanager
+    def following(self, view: ViewState) -> Iterator[None]:
+        """A live display, where there is a terminal."""
+        if not self._rich:
+            yield
+            return
+        with Live(
+            frame(view), console=self._console, refresh_per_second=FRAMES_PER_S, transient=True
+        ) as live:
+            self._live = live
+            yield
+            self._live = None
+
+    async def follow(self, view: ViewState) -> None:
+        """Show progress until cancelled."""
+        while True:
+            if self._live is not None:
+                self._live.update(frame(view))
+                await asyncio.sleep(1 / FRAMES_PER_S)
+            else:
+                await asyncio.sleep(PLAIN_EVERY_S)
+                self._console.print(plain_line(view), soft_wrap=True)
+
+    def finish(self, demo: Demo, result: DemoResult) -> None:
+        """The end: table, verdict, checks, where things lie, what to do next."""
+        console = self._console
+        parameters = demo.options.parameters
+        console.print()
+        for line in parameters.lines():
+            console.print(line, soft_wrap=True)
+        console.print()
+        reaction = result.reaction
+        delay = None
+        if reaction is not None:
+            delay = f"{reaction.p50_wall_ms:.0f} ms, {reaction.p50_trace_s:.1f} s of trace"
+        console.print(summary_table(result.results, parameters, delay))
+        console.print(verdict(result.results, parameters), soft_wrap=True)
+        console.print(
+            "HPA and static ran in simulated time with no delay at all; static was chosen after "
+            "the fact, with all its replicas ready from the start.",
+            soft_wrap=True,
+        )
+        console.print()
+        for check in result.checks:
+            mark = "ok " if check.ok else "NOT"
+            console.print(f"{mark} {check.name}: {check.detail}", soft_wrap=True)
+        out = demo.options.out
+        console.print(
+            f"\nreport      {out / REPORT}\nrecordings  {out}/*.jsonl "
+            "(steps, decisions, forecasts, outcomes, rejected)\n\nGo on with:\n"
+            f"  foretide explain {WORKLOAD} --from {out}\n"
+            f"  foretide replay --from {out}\n"
+            "  foretide demo --stay\n"
+            "  foretide check --show examples/support-bot.yaml",
+            soft_wrap=True,
+        )
+
+    def stay(self, demo: Demo) -> None:
+        """The loop stays: how to talk to it."""
+        where = demo.settings.bootstrap
+        self._console.print(
+            f"\nThe loop stays alive at {where}, until Ctrl-C.  In another terminal:\n"
+            f"  foretide publish --bootstrap {where} events.jsonl\n"
+            f"  foretide tail decisions --bootstrap {where}\n"
+            f"  foretide explain {WORKLOAD} --bootstrap {where}",
+            soft_wrap=True,
+        )
+
+
+def write_report(demo: Demo, result: DemoResult) -> None:
+    """The HTML report, beside the recordings."""
+    render(
+        demo.options.out / REPORT,
+        runs=result.results,
+        decisions=[msgspec.to_builtins(d) for d in demo.collected.decisions],
+        forecasts=[msgspec.to_builtins(f) for f in demo.collected.forecasts],
+        outcomes={name: o.result.value for name, o in demo.collected.outcomes.items()},
+        begin=demo.begin,
+        parameters=demo.options.parameters,
+        trace="the shipped Azure LLM code trace (2023-11-16)"
+        if demo.options.trace is None
+        else demo.options.trace.name,
+    )

@@ -1,0 +1,283 @@
+"""Reading spec files: YAML syntax, then structure, then what several files say together.
+
+Rule: positions come from the YAML's own nodes; pydantic's faults are mapped onto them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from models.domain.spec import AgentScaler, Pool
+from streams.specs.fault import Fault, Specs
+
+MAX_BYTES = 1024 * 1024
+MAX_NODES = 100_000
+"""Nodes a document may come to when its aliases are expanded: refuses a "billion laughs"."""
+
+KINDS: dict[str, type[AgentScaler | Pool]] = {"AgentScaler": AgentScaler, "Pool": Pool}
+
+Path_ = tuple[str | int, ...]
+
+
+def read_specs(paths: Iterable[Path]) -> Specs:
+    """Read files and folders (``*.yaml``, ``*.yml``, not below)."""
+    reading = _Reading()
+    for path in paths:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml"})
+            if not found:
+                reading.fault(str(path), None, "", "no .yaml or .yml file in this folder")
+            for file in found:
+                reading.file(file)
+        else:
+            reading.file(path)
+    reading.together()
+    return Specs(
+        scalers=tuple(reading.scalers.values()),
+        pools=tuple(reading.pools.values()),
+        faults=tuple(reading.faults),
+        warnings=tuple(reading.warnings),
+    )
+
+
+class _Reading:
+    def __init__(self) -> None:
+        self.scalers: dict[str, AgentScaler] = {}
+        self.pools: dict[str, Pool] = {}
+        self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
+        self._wanted: list[tuple[str, yaml.Node, str]] = []
+
+    def fault(self, file: str, node: yaml.Node | None, field: str, message: str) -> None:
+        self.faults.append(_fault(file, node, field, message))
+
+    def file(self, path: Path) -> None:
+        name = str(path)
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            self.fault(name, None, "", f"cannot be read: {error.strerror}")
+            return
+        if len(raw) > MAX_BYTES:
+            self.fault(name, None, "", f"{len(raw)} bytes; {MAX_BYTES} is the most a file may have")
+            return
+        try:
+            text = raw.decode("utf-8")
+            documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        except UnicodeDecodeError as error:
+            self.fault(name, None, "", f"not UTF-8 at byte {error.start}")
+            return
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+            text = f"not YAML: {error.problem}"
+            self.faults.append(Fault(file=name, line=line, column=column, field="", message=text))
+            return
+        except (yaml.YAMLError, RecursionError) as error:
+            self.fault(name, None, "", f"not YAML: {error}")
+            return
+        found = [document for document in documents if document is not None]
+        if not found:
+            self.fault(name, None, "", "no document in this file")
+        for document in found:
+            self._document(name, document)
+
+    def _document(self, file: str, node: yaml.Node) -> None:
+        if not isinstance(node, yaml.MappingNode):
+            self.fault(
+                file, node, "", "a mapping with apiVersion, kind, metadata and spec is expected"
+            )
+            return
+        if _size(node, MAX_NODES) > MAX_NODES:
+            self.fault(file, node, "", f"more than {MAX_NODES} values when aliases are expanded")
+            return
+        before = len(self.faults)
+        self._duplicates(file, node, ())
+        self._booleans(file, node)
+        if len(self.faults) > before:
+            return
+        loader = yaml.SafeLoader("")
+        content = loader.construct_document(node)
+        kind = content.get("kind")
+        if kind not in KINDS:
+            where = _find(node, ("kind",)) or node
+            known = " or ".join(KINDS)
+            self.fault(file, where, "kind", f"{kind!r} is not known; write {known}")
+            return
+        try:
+            spec = KINDS[kind].model_validate_json(_json(content))
+        except ValidationError as error:
+            for problem in error.errors():
+                self._problem(
+                    file, node, problem["loc"], problem["type"], problem["msg"], KINDS[kind]
+                )
+            return
+        except (TypeError, ValueError) as error:
+            self.fault(file, node, "", f"not expressible as JSON: {error}")
+            return
+        self._keep(file, node, spec)
+
+    def _keep(self, file: str, node: yaml.Node, spec: AgentScaler | Pool) -> None:
+        if isinstance(spec, Pool):
+            if spec.metadata.name in self.pools:
+                self.fault(
+                    file,
+                    _find(node, ("metadata", "name")),
+                    "metadata.name",
+                    f"pool {spec.metadata.name} is defined twice",
+                )
+            self.pools[spec.metadata.name] = spec
+            return
+        if spec.metadata.namespace == "pool":
+            self.fault(
+                file,
+                _find(node, ("metadata", "namespace")),
+                "metadata.namespace",
+                "the namespace `pool` is kept for pools in foretide.workloads",
+            )
+        if spec.workload in self.scalers:
+            self.fault(
+                file,
+                _find(node, ("metadata", "name")),
+                "metadata.name",
+                f"workload {spec.workload} is defined twice",
+            )
+        self.scalers[spec.workload] = spec
+        if spec.spec.pool is not None:
+            self._wanted.append((file, _find(node, ("spec", "pool")) or node, spec.spec.pool))
+
+    def together(self) -> None:
+        """What only shows over all files."""
+        for file, node, pool in self._wanted:
+            if pool not in self.pools:
+                self.warnings.append(
+                    _fault(
+                        file,
+                        node,
+                        "spec.pool",
+                        f"pool {pool} is not defined in these files; undefined, it limits nothing",
+                    )
+                )
+
+    def _problem(
+        self,
+        file: str,
+        node: yaml.Node,
+        loc: Sequence[str | int],
+        kind: str,
+        message: str,
+        model: type[AgentScaler | Pool],
+    ) -> None:
+        path: Path_ = tuple(
+            part for part in loc if not str(part).startswith(("function-", "constrained"))
+        )
+        where, known = _deepest(node, path)
+        if kind == "extra_forbidden":
+            name = str(path[-1])
+            close = difflib.get_close_matches(name, sorted(_names(model)), n=1)
+            message = f"unknown field {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        elif kind == "missing":
+            message = f"{path[-1]!r} is missing"
+        message = message.removeprefix("Value error, ")
+        self.fault(file, where, _dotted(known if kind != "missing" else path), message)
+
+    def _duplicates(self, file: str, node: yaml.Node, path: Path_) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                name = str(key.value)
+                if name in seen:
+                    self.fault(file, key, _dotted((*path, name)), "this key stands here twice")
+                seen.add(name)
+                self._duplicates(file, value, (*path, name))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._duplicates(file, value, (*path, index))
+
+    def _booleans(self, file: str, node: yaml.MappingNode) -> None:
+        """An unquoted Off is a YAML boolean: the commonest fault of all deserves its own words."""
+        found = _find(node, ("spec", "vertical", "mode"))
+        if isinstance(found, yaml.ScalarNode) and found.tag == "tag:yaml.org,2002:bool":
+            self.fault(
+                file,
+                found,
+                "spec.vertical.mode",
+                f'unquoted {found.value} is a boolean in YAML; write "Off" with quotes',
+            )
+
+
+def _names(model: type[AgentScaler | Pool]) -> set[str]:
+    """All field names anywhere in a kind, as users write them."""
+    names: set[str] = set()
+    schema = model.model_json_schema(by_alias=True)
+    for definition in [schema, *schema.get("$defs", {}).values()]:
+        names.update(definition.get("properties", {}))
+    return names
+
+
+def _find(node: yaml.Node, path: Path_) -> yaml.Node | None:
+    found, known = _deepest(node, path)
+    return found if known == path else None
+
+
+def _deepest(node: yaml.Node, path: Path_) -> tuple[yaml.Node, Path_]:
+    """The node at ``path``, or the deepest one on the way, and the path to it."""
+    known: list[str | int] = []
+    for part in path:
+        following: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            following = next((v for k, v in node.value if k.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            following = node.value[part] if part < len(node.value) else None
+        if following is None:
+            break
+        node = following
+        known.append(part)
+    return node, tuple(known)
+
+
+def _fault(file: str, node: yaml.Node | None, field: str, message: str) -> Fault:
+    mark = None if node is None else node.start_mark
+    line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+    return Fault(file=file, line=line, column=column, field=field, message=message)
+
+
+def _dotted(path: Path_) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def _size(node: yaml.Node, limit: int) -> int:
+    """Nodes with aliases expanded, counted no further than just above ``limit``."""
+    sizes: dict[int, int] = {}
+
+    def size(found: yaml.Node) -> int:
+        known = sizes.get(id(found))
+        if known is not None:
+            return known
+        sizes[id(found)] = limit + 1  # An alias into itself is endless.
+        total = 1
+        children: list[yaml.Node] = []
+        if isinstance(found, yaml.MappingNode):
+            children = [child for pair in found.value for child in pair]
+        elif isinstance(found, yaml.SequenceNode):
+            children = list(found.value)
+        for child in children:
+            total = min(total + size(child), limit + 1)
+        sizes[id(found)] = total
+        return total
+
+    return size(node)
+
+
+def _json(content: object) -> bytes:
+    import orjson  # noqa: PLC0415 - strict JSON: refuses NaN as null would hide it
+
+    return orjson.dumps(content)

@@ -1,0 +1,35 @@
+"""The effective spec: what a file means once everything left out is filled in.
+
+Rule: what is learned or self-tuned is said to be so, and not shown as null.
+"""
+
+from __future__ import annotations
+
+import yaml
+
+from models.domain.spec import AgentScaler, Pool
+
+LEARNED = {
+    "perReplica": "given by you; without it latency alone decides, upwards only",
+    "stabilizationWindowSeconds": "four horizons, 60 to 300 s, down; none up",
+    "policies": "no limit on a step",
+    "tolerance": "0.1 down, 0 up",
+    "costPerHour": "not given: alternatives show risk alone",
+    "pool": "none: capacity is not shared",
+    "slo": "none: latency is not held against anything",
+}
+
+
+def effective(spec: AgentScaler | Pool) -> str:
+    """The spec as YAML with defaults; what is unset is a comment that says what holds."""
+    content = spec.model_dump(mode="json", by_alias=True, exclude_none=False)
+    lines = []
+    for line in yaml.safe_dump(content, sort_keys=False).splitlines():
+        name, _, value = line.partition(":")
+        if value.strip() == "null":
+            why = LEARNED.get(name.strip(), "not set")
+            indent = " " * (len(name) - len(name.lstrip()))
+            lines.append(f"{indent}# {name.strip()}: {why}")
+        else:
+            lines.append(line)
+    return "\n".join(lines)
