@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A wish, its reason, what each guard made of it, and what came out."""
+    """A wish, its reason and how it came about, what each guard made of it, what came out."""
 
     wish: int
     reason: Reason
+    why: str
     marks: tuple[tuple[str, int, Mark], ...]
     final: int
 
@@ -60,7 +61,7 @@ def verdict(
         from_=before,
         to=after,
         reason=_reason(explained, reissued=reissued),
-        trail=_trail(explained, capacity),
+        trail=_trail(explained),
         inputs=Inputs(
             unit=spec.demand.unit,
             demand=_rounded(scaler.demand.short()),
@@ -76,7 +77,7 @@ def verdict(
             latency_s=_rounded(scaler.latency_s()),
             slo_s=None if spec.slo is None else spec.slo.latency_seconds,
             corrections=scaler.corrections,
-            missing_s=int(context.silent_s or 0),
+            missing_s=int(context.silent_s) if context.missing and context.silent_s else 0,
             cause=cause,
         ),
         model=ModelInfo(
@@ -96,13 +97,9 @@ def _reason(explained: Explained, *, reissued: bool) -> Reason:
     return explained.marks[-1][2].reason if explained.marks else explained.reason
 
 
-def _trail(explained: Explained, capacity: float | None) -> tuple[Stamp, ...]:
-    why = "latency decides: capacity per replica is not given" if capacity is None else "demand"
+def _trail(explained: Explained) -> tuple[Stamp, ...]:
     wish = Stamp(
-        guard="wish",
-        before=explained.wish,
-        after=explained.wish,
-        why=f"{explained.reason.value}: {why}",
+        guard="wish", before=explained.wish, after=explained.wish, why=explained.why
     )
     return (
         wish,

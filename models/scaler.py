@@ -143,7 +143,7 @@ class Scaler:
         wished = self._wish(current, ready)
         if wished is None:
             return Hold(reason="no-data", why="no demand has been seen yet")
-        replicas, reason = wished
+        replicas, reason, why = wished
         context = Context(
             now=now,
             spec=self.spec,
@@ -164,7 +164,7 @@ class Scaler:
             if mark is not None:
                 marks.append((guard.__name__, final, mark))
                 final = mark.replicas
-        return self._settle(context, cause, Explained(replicas, reason, tuple(marks), final))
+        return self._settle(context, cause, Explained(replicas, reason, why, tuple(marks), final))
 
     def accept(self, decision: Decision) -> None:
         """The decision was sent: remember it for the rates and for what is still under way."""
@@ -176,8 +176,8 @@ class Scaler:
             while self._scaled[0][0] < decision.at - WISHES_KEPT_S:
                 self._scaled.popleft()
 
-    def _wish(self, current: int, ready: int) -> tuple[int, Reason] | None:
-        """Replicas that demand asks for, before any guard."""
+    def _wish(self, current: int, ready: int) -> tuple[int, Reason, str] | None:
+        """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
         capacity = self.spec.demand.per_replica
         if capacity is None:
             return self._wish_by_latency(current)
@@ -185,21 +185,25 @@ class Scaler:
         if short is None:
             return None
         ahead = self.forecaster.quantile(LEVEL)
-        now_needs = _replicas_for(short, capacity)
+        per = f"{capacity:g} a replica"
         if ahead is None:
-            return max(now_needs, current), Reason.DEMAND
-        ahead_needs = _replicas_for(ahead, capacity)
-        if now_needs > ahead_needs:
+            wish = max(_replicas_for(short, capacity), current)
+            return wish, Reason.DEMAND, f"{short:.2f} {self.demand.unit} now, {per}; no forecast yet"
+        if _replicas_for(short, capacity) > _replicas_for(ahead, capacity):
             reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
-            return now_needs, reason
-        return ahead_needs, Reason.FORECAST
+            why = f"{short:.2f} {self.demand.unit} in the last {self.demand.window_s} s, {per}"
+            return _replicas_for(short, capacity), reason, why
+        why = f"{ahead:.2f} {self.demand.unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}"
+        return _replicas_for(ahead, capacity), Reason.FORECAST, why
 
-    def _wish_by_latency(self, current: int) -> tuple[int, Reason]:
+    def _wish_by_latency(self, current: int) -> tuple[int, Reason, str]:
         """Capacity is not known: latency alone decides, and only upwards."""
         latency, slo = self.latency_s(), self.spec.slo
         if slo is not None and latency is not None and latency > slo.latency_seconds:
-            return current + max(1, math.ceil(current * 0.1)), Reason.SLO_MISSED
-        return current, Reason.CAPACITY_LEARNING
+            step = max(1, math.ceil(current * 0.1))
+            why = f"p{SLO_LEVEL * 100:g} latency {latency:.2f} s, SLO {slo.latency_seconds:g} s"
+            return current + step, Reason.SLO_MISSED, why
+        return current, Reason.CAPACITY_LEARNING, "capacity per replica is not given"
 
     def latency_s(self) -> float | None:
         """The SLO's quantile of latency over the last minute; None: nothing finished."""

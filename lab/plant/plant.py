@@ -101,7 +101,8 @@ class Plant:
         self._events: list[PlantEvent] = []
         self._desired = parameters.initial_replicas
         for _ in range(parameters.initial_replicas):
-            self._create(begin, startup_s=0.0)
+            # As pods they look like any other: they took the median start-up, before the trace.
+            self._create(begin, startup_s=0.0, age_s=parameters.startup_p50_s)
         self._schedule(begin + parameters.gauge_every_s, self._gauge)
 
     @property
@@ -186,12 +187,12 @@ class Plant:
     def _schedule(self, at: float, happen: Callable[[float], None]) -> None:
         heapq.heappush(self._future, (at, next(self._order), happen))
 
-    def _create(self, now: float, *, startup_s: float) -> None:
+    def _create(self, now: float, *, startup_s: float, age_s: float = 0.0) -> None:
         number = next(self._numbers)
         replica = _Replica(
             name=f"{self._name}-{number:04d}",
             uid=f"00000000-0000-4000-8000-{number:012d}",
-            created_at=now,
+            created_at=now - age_s,
             ready_at=now + startup_s,
         )
         self._replicas.append(replica)

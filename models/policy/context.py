@@ -13,6 +13,10 @@ from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
 
 
+MISSING_S = 20.0
+"""Silence, lateness included, after which seconds count as missing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """One workload at one moment.  Times in Unix seconds, ages in seconds.
@@ -32,6 +36,11 @@ class Context:
     latency_driven: bool
     wished: Sequence[tuple[float, int]]
     scaled: Sequence[tuple[float, int, int]]
+
+    @property
+    def missing(self) -> bool:
+        """Whether telemetry counts as missing: seconds that should be complete are not."""
+        return self.silent_s is not None and self.silent_s > MISSING_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

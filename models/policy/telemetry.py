@@ -6,16 +6,13 @@ Rule: while telemetry is missing nothing is scaled in; out, on what is seen, sti
 from __future__ import annotations
 
 from models.domain.decision import Reason
-from models.policy.context import Context, Mark
-
-MISSING_S = 20.0
-"""Silence, beyond what lateness allows, after which seconds count as missing."""
+from models.policy.context import MISSING_S, Context, Mark
 
 
 def telemetry(replicas: int, context: Context) -> Mark | None:
     """Hold while missing; after ``fallback.afterSeconds`` do as the fallback says."""
     silent = context.silent_s
-    if silent is None or silent <= MISSING_S:
+    if silent is None or not context.missing:
         return None
     fallback = context.spec.fallback
     if silent <= fallback.after_seconds:

@@ -69,10 +69,14 @@ class Screen:
             console.print(line, soft_wrap=True)
         console.print()
         reaction = result.reaction
-        delay = None
+        console.print(summary_table(result.results, parameters))
         if reaction is not None:
-            delay = f"{reaction.p50_wall_ms:.0f} ms, {reaction.p50_trace_s:.1f} s of trace"
-        console.print(summary_table(result.results, parameters, delay))
+            console.print(
+                f"Newest event to patched Deployment: {reaction.p50_wall_ms:.0f} ms (median of "
+                f"{reaction.count}), {reaction.p95_wall_ms:.0f} ms (p95); in trace time "
+                f"{reaction.p50_trace_s:.1f} s (median), because the hour runs fast.",
+                soft_wrap=True,
+            )
         console.print(verdict(result.results, parameters), soft_wrap=True)
         console.print(
             "HPA and static ran in simulated time with no delay at all; static was chosen after "

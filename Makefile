@@ -1,0 +1,66 @@
+# Everything from a bare checkout: Python 3.11, make, and the package registries.
+# The live servers need Java 17, Maven and Go as well.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test live live-tools lint format coverage bench schemas lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## Build the environment in .venv
+
+$(STAMP): requirements.lock pyproject.toml client/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Foretide needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked packages into $(VENV) (a minute or two the first time)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e .
+	@touch $@
+
+demo: setup ## Watch an hour of LLM traffic be scaled, in about a minute (ARGS="--json")
+	@$(BIN)/foretide demo $(ARGS)
+
+test: setup ## All tests; live ones only where their servers have been built
+	$(BIN)/python -m pytest $(ARGS)
+
+live-tools: setup ## Build the real servers for the live tests (Kafka, Kubernetes; about 6 minutes)
+	@$(BIN)/python -m lab.servers build
+
+live: live-tools ## The live tests, on a real Kafka and a real Kubernetes control plane
+	REQUIRE_LIVE=1 $(BIN)/python -m pytest tests/live $(ARGS)
+
+lint: setup ## Style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff check client
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file client/pyproject.toml client/src
+	$(BIN)/lint-imports
+
+format: setup ## Put the code into shape
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+coverage: setup ## Tests with coverage by branch
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html $(ARGS)
+
+bench: live-tools ## The benches, on servers of their own
+	$(BIN)/python bench/reaction.py --json
+
+schemas: setup ## Generate schemas/ from the code
+	@$(BIN)/foretide schema --write schemas
+
+lock: setup ## Resolve requirements.lock anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --universal \
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	  --no-emit-package foretide-client --no-header --quiet -o requirements.lock
+
+clean: ## Remove what was built (not the live servers)
+	rm -rf $(VENV) demo-out htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,120 @@
+"""A server process: dies with its parent, stops within a bound, shows its log when it fails.
+
+Rule: only processes that we started are ever signalled, by their own pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ServerError(Exception):
+    """A server did not start or died; the text ends with its log."""
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """One server process with its log file."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._folder = folder
+        self._environment = environment or {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id.  Raises ``ServerError`` when it does not run."""
+        if self._process is None:
+            raise ServerError(f"{self.name} is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start; does not wait until it serves."""
+        with (self._folder / f"{self.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own commands
+                self._command,
+                cwd=self._folder,
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call, no locks taken
+            )
+
+    def wait_until(self, served: Callable[[], bool], *, limit_s: float) -> None:
+        """Wait until ``served()``; raises ``ServerError`` with the log when it does not come."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise ServerError(f"{self.name} died:\n{self.log()}")
+            with contextlib.suppress(OSError):
+                if served():
+                    return
+            time.sleep(0.05)
+        raise ServerError(f"{self.name} did not serve within {limit_s:g} s:\n{self.log()}")
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def stop(self, *, limit_s: float = 10.0) -> None:
+        """SIGTERM, then SIGKILL after ``limit_s``; idempotent."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(5)
+
+    def log(self, lines: int = 40) -> str:
+        """The end of the log."""
+        path = self._folder / f"{self.name}.log"
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def listening(port: int) -> bool:
+    """Whether something listens on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
