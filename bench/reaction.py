@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import shutil
 import sys
 import tempfile
@@ -100,7 +99,7 @@ async def _measure(
         "FORETIDE_WEB_HOST": "127.0.0.1",
         # Repeated reports would be the newest telemetry of a workload by chance.
         "FORETIDE_RESYNC_S": "3600",
-        "PYTHONPATH": os.getcwd(),
+        "PYTHONPATH": str(Path.cwd()),
     }
     command = [sys.executable, "-c", "from streams.cli import main; main()", "worker"]
     worker = Process("worker", command, folder, environment)
@@ -119,7 +118,9 @@ async def _measure(
         worker.stop(limit_s=15)
 
 
-async def _follow(settings: Settings, names: list[str]) -> tuple[list[float], int]:
+async def _follow(  # noqa: C901 - one walk, told in order
+    settings: Settings, names: list[str]
+) -> tuple[list[float], int]:
     causes: dict[tuple[int, int], str] = {}
     outcomes: dict[str, Outcome] = {}
 

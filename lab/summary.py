@@ -51,9 +51,10 @@ def verdict(results: Sequence[RunResult], parameters: PlantParameters) -> str:
     text = f"{', '.join(r.policy for r in kept)} kept {budget}"
     if missed:
         text += f"; {', '.join(missed)} did not"
-    return f"{text}. Cheapest of those that kept it: {cheapest.policy}, {cheapest.replica_hours:.2f} replica-hours."
+    cost = f"{cheapest.policy}, {cheapest.replica_hours:.2f} replica-hours"
+    return f"{text}. Cheapest of those that kept it: {cost}."
 
 
 def seconds(value: float | None) -> str:
     """Two decimals, or a dash."""
-    return "–" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{value:.2f}"

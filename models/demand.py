@@ -136,10 +136,10 @@ class DemandMeter:
                 total += second.latency_us
         return total / count / 1e6 if count else None
 
-    def latencies(self, number: int) -> dict[int, int]:
-        """The latency sketch of the ``LATENCY_S`` up to ``number``."""
+    def latencies(self, number: int, seconds: int = LATENCY_S) -> dict[int, int]:
+        """The latency sketch of the ``seconds`` up to ``number``."""
         merged: dict[int, int] = {}
-        for at in range(number - LATENCY_S + 1, number + 1):
+        for at in range(number - seconds + 1, number + 1):
             second = self._seconds.get(at)
             if second is not None:
                 for index, count in second.latency.items():

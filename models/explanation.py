@@ -98,9 +98,7 @@ def _reason(explained: Explained, *, reissued: bool) -> Reason:
 
 
 def _trail(explained: Explained) -> tuple[Stamp, ...]:
-    wish = Stamp(
-        guard="wish", before=explained.wish, after=explained.wish, why=explained.why
-    )
+    wish = Stamp(guard="wish", before=explained.wish, after=explained.wish, why=explained.why)
     return (
         wish,
         *(

@@ -11,7 +11,7 @@ import math
 from collections import deque
 
 from models import sketch
-from models.demand import STEP_S, DemandMeter
+from models.demand import LATENCY_S, STEP_S, DemandMeter
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT, PodGauge, ReplicaGauge
@@ -28,6 +28,10 @@ LEVEL = 0.9
 
 SLO_LEVEL = 0.95
 """Quantile of latency that is held against the SLO where latency alone decides."""
+
+LATENCY_STEP = 0.25
+LATENCY_STEP_S = 15
+"""Where latency alone decides: a quarter more, at most every 15 s, HPA's period."""
 
 WISHES_KEPT_S = 3600.0
 """HPA's longest stabilisation window."""
@@ -140,7 +144,7 @@ class Scaler:
             return Hold(reason="paused", why="the spec's mode is Paused")
         current = sum(gauge.desired for gauge in self._replicas.values())
         ready = sum(gauge.ready for gauge in self._replicas.values())
-        wished = self._wish(current, ready)
+        wished = self._wish(now, current, ready)
         if wished is None:
             return Hold(reason="no-data", why="no demand has been seen yet")
         replicas, reason, why = wished
@@ -176,11 +180,11 @@ class Scaler:
             while self._scaled[0][0] < decision.at - WISHES_KEPT_S:
                 self._scaled.popleft()
 
-    def _wish(self, current: int, ready: int) -> tuple[int, Reason, str] | None:
+    def _wish(self, now: float, current: int, ready: int) -> tuple[int, Reason, str] | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
         capacity = self.spec.demand.per_replica
         if capacity is None:
-            return self._wish_by_latency(current)
+            return self._wish_by_latency(now, current)
         short = self.demand.short()
         if short is None:
             return None
@@ -188,7 +192,11 @@ class Scaler:
         per = f"{capacity:g} a replica"
         if ahead is None:
             wish = max(_replicas_for(short, capacity), current)
-            return wish, Reason.DEMAND, f"{short:.2f} {self.demand.unit} now, {per}; no forecast yet"
+            return (
+                wish,
+                Reason.DEMAND,
+                f"{short:.2f} {self.demand.unit} now, {per}; no forecast yet",
+            )
         if _replicas_for(short, capacity) > _replicas_for(ahead, capacity):
             reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
             why = f"{short:.2f} {self.demand.unit} in the last {self.demand.window_s} s, {per}"
@@ -196,20 +204,28 @@ class Scaler:
         why = f"{ahead:.2f} {self.demand.unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}"
         return _replicas_for(ahead, capacity), Reason.FORECAST, why
 
-    def _wish_by_latency(self, current: int) -> tuple[int, Reason, str]:
-        """Capacity is not known: latency alone decides, and only upwards."""
-        latency, slo = self.latency_s(), self.spec.slo
+    def _wish_by_latency(self, now: float, current: int) -> tuple[int, Reason, str]:
+        """Capacity is not known: latency alone decides, only upwards, one step at a time.
+
+        After a step its effect is waited for, or the same slow requests would ask again.
+        """
+        slo = self.spec.slo
+        latency = self.latency_s(LATENCY_STEP_S)
+        last = self._scaled[-1][0] if self._scaled else None
+        waiting = last is not None and now - last <= LATENCY_STEP_S
         if slo is not None and latency is not None and latency > slo.latency_seconds:
-            step = max(1, math.ceil(current * 0.1))
+            if waiting:
+                return current, Reason.CAPACITY_LEARNING, "waiting for the last step's effect"
+            step = max(1, math.ceil(current * LATENCY_STEP))
             why = f"p{SLO_LEVEL * 100:g} latency {latency:.2f} s, SLO {slo.latency_seconds:g} s"
             return current + step, Reason.SLO_MISSED, why
         return current, Reason.CAPACITY_LEARNING, "capacity per replica is not given"
 
-    def latency_s(self) -> float | None:
-        """The SLO's quantile of latency over the last minute; None: nothing finished."""
+    def latency_s(self, seconds: int = LATENCY_S) -> float | None:
+        """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
         if self.demand.newest is None:
             return None
-        return sketch.quantile(self.demand.latencies(self.demand.newest), SLO_LEVEL)
+        return sketch.quantile(self.demand.latencies(self.demand.newest, seconds), SLO_LEVEL)
 
     def _record(self, now: float, wish: int) -> None:
         """Keep wishes; of equal ones in a row within a second the newest is enough."""

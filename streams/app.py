@@ -108,8 +108,7 @@ class Worker:
 
     async def ready(self) -> None:
         """Wait until every role has been assigned its partitions."""
-        while not all(role.assigned is not None for role in self.roles):
-            await asyncio.sleep(0.02)
+        await asyncio.gather(*(role.ready.wait() for role in self.roles))
 
     async def run(self) -> None:
         """Run until a role fails; raises its error."""

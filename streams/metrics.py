@@ -14,49 +14,58 @@ class Metrics:
     def __init__(self) -> None:
         """A registry of its own, so that two workers in one process do not clash."""
         self.registry = CollectorRegistry()
-        made = {"registry": self.registry}
-        self.events = Counter("foretide_events_total", "Telemetry events folded.", **made)
-        self.rejected = Counter("foretide_rejected_total", "Telemetry refused.", **made)
+        own = self.registry
+        self.events = Counter("foretide_events_total", "Telemetry events folded.", registry=own)
+        self.rejected = Counter("foretide_rejected_total", "Telemetry refused.", registry=own)
         self.unknown_fields = Counter(
-            "foretide_unknown_fields_total", "Fields of telemetry that nobody knows.", **made
+            "foretide_unknown_fields_total",
+            "Fields of telemetry that nobody knows.",
+            registry=own,
         )
         self.truncated = Counter(
             "foretide_log_truncated_total",
             "Times the telemetry log began after the committed offset: events are lost.",
-            **made,
+            registry=own,
         )
         self.corrections = Gauge(
-            "foretide_corrections", "Events that came after their second was closed.", **made
+            "foretide_corrections",
+            "Events that came after their second was closed.",
+            registry=own,
         )
         self.decisions = Counter(
-            "foretide_decisions_total", "Decisions made.", ["reason", "mode"], **made
+            "foretide_decisions_total", "Decisions made.", ["reason", "mode"], registry=own
         )
         self.outcomes = Counter(
-            "foretide_outcomes_total", "What became of decisions.", ["result", "why"], **made
+            "foretide_outcomes_total",
+            "What became of decisions.",
+            ["result", "why"],
+            registry=own,
         )
         self.step_seconds = Histogram(
             "foretide_step_seconds",
             "Time of one step of the core.",
             buckets=(0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
-            **made,
+            registry=own,
         )
         self.reaction_seconds = Histogram(
             "foretide_reaction_seconds",
             "Newest event behind a decision to the platform's answer, by the worker's clock.",
             buckets=(0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-            **made,
+            registry=own,
         )
         self.watermark_age = Gauge(
             "foretide_watermark_age_seconds",
             "How far a source's watermark is behind.",
             ["source"],
-            **made,
+            registry=own,
         )
         self.missing = Gauge(
             "foretide_missing_seconds",
             "Seconds past due that no source has completed.",
             ["partition"],
-            **made,
+            registry=own,
         )
-        self.workloads = Gauge("foretide_workloads", "Workloads with a spec here.", **made)
-        self.specs_refused = Gauge("foretide_specs_refused", "Specs that were refused.", **made)
+        self.workloads = Gauge("foretide_workloads", "Workloads with a spec here.", registry=own)
+        self.specs_refused = Gauge(
+            "foretide_specs_refused", "Specs that were refused.", registry=own
+        )

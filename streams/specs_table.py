@@ -96,7 +96,7 @@ class SpecTable:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):  # noqa: C419
+        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             await self._read(timeout_ms=200)
         self._task = asyncio.create_task(self._follow(), name="specs")
 

@@ -4,6 +4,6 @@ Rule: the only package that imports ``kubernetes_asyncio``; it asks for no verb 
 deploy/rbac.yaml does not grant.
 """
 
-from actuators.kubernetes.actuator import KubernetesActuator, connect
+from actuators.kubernetes.actuator import KubernetesActuator, NotConfiguredError, connect
 
-__all__ = ["KubernetesActuator", "connect"]
+__all__ = ["KubernetesActuator", "NotConfiguredError", "connect"]

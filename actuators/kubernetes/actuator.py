@@ -26,11 +26,22 @@ _CONFLICTS = 8
 """Times an order starts over on 409 before it is left to the dispatcher's pauses."""
 
 
+class NotConfiguredError(Exception):
+    """No way to a cluster was found; the text says what is missing."""
+
+
 async def connect(kubeconfig: Path | dict[str, object] | None) -> ApiClient:
     """A client from a kubeconfig (file or content); None: in-cluster, else the default file.
 
-    Raises ``kubernetes_asyncio.config.ConfigException`` with what is missing.
+    Raises ``NotConfiguredError``.
     """
+    try:
+        return await _connect(kubeconfig)
+    except config.ConfigException as error:
+        raise NotConfiguredError(str(error)) from error
+
+
+async def _connect(kubeconfig: Path | dict[str, object] | None) -> ApiClient:
     configuration = Configuration()
     if isinstance(kubeconfig, dict):
         await config.load_kube_config_from_dict(kubeconfig, client_configuration=configuration)

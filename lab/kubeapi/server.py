@@ -6,7 +6,6 @@ Flow: KubernetesActuator <-> KubeApi <-> Scalable (the plant).
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 from collections.abc import Callable
@@ -156,7 +155,7 @@ class KubeApi:
             return _missing(request)
         if request.query.get("watch") in {"true", "True", "1"}:
             return await self._watch(request, kind)
-        items = self._store.list(kind, request.match_info["namespace"])
+        items = self._store.listed(kind, request.match_info["namespace"])
         return web.json_response(
             {
                 "kind": f"{kind}List",
@@ -190,8 +189,8 @@ class KubeApi:
                     bookmark = {"kind": kind, "metadata": {"resourceVersion": str(version)}}
                     await _event(response, "BOOKMARK", bookmark)
                 await self._store.wait(0.5)
-        except (ConnectionResetError, asyncio.CancelledError):
-            pass  # The watcher left, or the server stops.
+        except ConnectionResetError:
+            return response  # The watcher left.
         return response
 
     async def _patch(self, request: web.Request) -> web.StreamResponse:
@@ -228,7 +227,7 @@ class KubeApi:
 
     def _mirror_pods(self, namespace: str, name: str, pods: Any) -> None:  # noqa: ANN401
         wanted = {pod.name: _pod(pod, namespace, name) for pod in pods}
-        for found in self._store.list("Pod", namespace):
+        for found in self._store.listed("Pod", namespace):
             metadata = found["metadata"]
             if metadata["labels"]["app"] == name and metadata["name"] not in wanted:
                 self._store.delete("Pod", namespace, metadata["name"])

@@ -37,7 +37,7 @@ class Store:
         """The object, not to be changed in place."""
         return self._objects.get((kind, namespace, name))
 
-    def list(self, kind: str, namespace: str) -> list[Json]:
+    def listed(self, kind: str, namespace: str) -> list[Json]:
         """All objects of a kind in a namespace, by name."""
         keys = sorted(key for key in self._objects if key[:2] == (kind, namespace))
         return [self._objects[key] for key in keys]

@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lab.kubeapi.cluster import PodView
 from lab.plant.account import Account
@@ -241,9 +242,9 @@ class Plant:
             replica.busy += 1
             arrival = request.arrival
             done = at + self.parameters.service_s(arrival.tokens_in, arrival.tokens_out)
-            self._schedule(done, lambda when, r=replica, q=request: self._finish(when, r, q))
+            self._schedule(done, partial(self._finish, replica, request))
 
-    def _finish(self, at: float, replica: _Replica, request: _Request) -> None:
+    def _finish(self, replica: _Replica, request: _Request, at: float) -> None:
         replica.busy -= 1
         latency_s = at - request.arrived_at
         self.account.finished(at, latency_s)

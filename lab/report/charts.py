@@ -84,9 +84,9 @@ def chart(
             f'<text class="limit" x="{WIDTH - RIGHT - 4}" y="{y - 4}" text-anchor="end">'
             f"{escape(limit[0])}</text>"
         )
+    keyed: list[Line | Band] = [*lines, *bands]
     legend = "".join(
-        f'<span class="key"><i class="{item.css}"></i>{escape(item.name)}</span>'
-        for item in [*lines, *bands]
+        f'<span class="key"><i class="{item.css}"></i>{escape(item.name)}</span>' for item in keyed
     )
     return Markup(  # noqa: S704 - names are escaped above, numbers are ours
         f"<figure><figcaption><b>{escape(title)}</b> <small>{escape(unit)}</small>{legend}"

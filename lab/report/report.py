@@ -145,5 +145,5 @@ def _decision(
         "trust": decision["model"]["trust"],
         "trail": decision["trail"],
         "alternatives": decision["alternatives"],
-        "outcome": outcomes.get(decision["id"], "–"),
+        "outcome": outcomes.get(decision["id"], "-"),
     }

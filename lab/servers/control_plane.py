@@ -15,7 +15,7 @@ import types
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lab.servers.process import Process, ServerError, free_port
 from lab.servers.tools import tool
@@ -98,7 +98,7 @@ class ControlPlane:
             ),
         ]
 
-    def __enter__(self) -> ControlPlane:
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
@@ -175,7 +175,7 @@ class ControlPlane:
         if not self._certificate.exists():
             return False
         try:
-            return self.request("GET", "/readyz") == "ok"
+            return bool(self.request("GET", "/readyz") == "ok")
         except (urllib.error.URLError, ssl.SSLError):
             return False
 

@@ -12,6 +12,7 @@ import tempfile
 import types
 import uuid
 from pathlib import Path
+from typing import Self
 
 from lab.servers.process import Process, ServerError, free_port, listening
 from lab.servers.tools import kafka_classpath
@@ -66,7 +67,7 @@ class KafkaServer:
             self._folder,
         )
 
-    def __enter__(self) -> KafkaServer:
+    def __enter__(self) -> Self:
         self._format()
         self.start()
         return self
@@ -90,7 +91,7 @@ class KafkaServer:
         self._process.stop(limit_s=20.0)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         self._process.kill()
 
     def pause(self) -> None:

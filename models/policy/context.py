@@ -12,7 +12,6 @@ from typing import Protocol
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
 
-
 MISSING_S = 20.0
 """Silence, lateness included, after which seconds count as missing."""
 

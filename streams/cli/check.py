@@ -30,9 +30,8 @@ def command(*, files: tuple[Path, ...], show: bool) -> None:
     for warning in found.warnings:
         click.secho(f"{warning} (warning)", fg="yellow", err=True)
     if show:
-        for spec in (*found.pools, *found.scalers):
-            click.echo("---")
-            click.echo(effective(spec))
+        for shown in [*map(effective, found.pools), *map(effective, found.scalers)]:
+            click.echo(f"---\n{shown}")
     click.echo(
         f"{len(found.scalers)} AgentScalers, {len(found.pools)} Pools, {len(found.faults)} faults, "
         f"{len(found.warnings)} warnings",

@@ -19,6 +19,7 @@ from streams.settings import ROLES
 if TYPE_CHECKING:
     from actuators.clock import Clock
     from actuators.protocol import Actuator
+    from models.domain.spec import AgentScaler, Pool
     from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ async def _work(settings: Settings) -> None:
     from streams.app import build  # noqa: PLC0415 - heavy
     from streams.specs import read_specs  # noqa: PLC0415 - heavy
 
-    given = []
+    given: list[AgentScaler | Pool] = []
     if settings.specs is not None:
         found = read_specs([settings.specs])
         if found.faults:
@@ -116,14 +117,16 @@ async def _actuator(settings: Settings, clock: Clock) -> Actuator:
         from actuators.memory import MemoryActuator  # noqa: PLC0415
 
         return MemoryActuator(clock)
-    from kubernetes_asyncio.config import ConfigException  # noqa: PLC0415
-
     from actuators.dryrun import DryRunActuator  # noqa: PLC0415
-    from actuators.kubernetes import KubernetesActuator, connect  # noqa: PLC0415
+    from actuators.kubernetes import (  # noqa: PLC0415
+        KubernetesActuator,
+        NotConfiguredError,
+        connect,
+    )
 
     try:
         client = await connect(settings.kubeconfig)
-    except ConfigException as error:
+    except NotConfiguredError as error:
         raise click.ClickException(
             f"no Kubernetes to act on: {error}. Give --kubeconfig, or --actuator memory"
         ) from error

@@ -11,11 +11,12 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
+from foretide_client import AsyncTelemetry
 
 from actuators.clock import ScaledClock
 from actuators.kubernetes import KubernetesActuator, connect
-from foretide_client import AsyncTelemetry
 from lab.compare import RunResult, result_of, run_policy, static_peak
 from lab.kubeapi import KubeApi
 from lab.plant import Plant
@@ -87,7 +88,7 @@ class Demo:
             speed=options.speed,
         )
 
-    async def __aenter__(self) -> Demo:
+    async def __aenter__(self) -> Self:
         """Start the broker, the API, the worker; returns when every role is assigned."""
         try:
             await self._start()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
-from actuators.clock import Clock
 from foretide_client import AsyncTelemetry
+
+from actuators.clock import Clock
 from lab.kubeapi import KubeApi
 from lab.plant import Finished, Plant, PlantEvent, Started
 

@@ -13,14 +13,10 @@ from typing import NamedTuple, Protocol
 class Record(Protocol):
     """The part of aiokafka's ConsumerRecord that Foretide reads; ``timestamp`` in ms."""
 
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
 
 
 class FetchedBatch(NamedTuple):

@@ -60,7 +60,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def faust_credentials(settings: Settings) -> Any:  # noqa: ANN401 - Faust's own union
+def faust_credentials(settings: Settings) -> Any:
     """What Faust calls ``broker_credentials``; None on a plaintext cluster."""
     context = ssl_context(settings)
     sasl = _sasl(settings)

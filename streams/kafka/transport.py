@@ -83,9 +83,9 @@ class BatchConsumer(driver.Consumer):
             last.offset,
             last.timestamp / 1000.0,
             0,
-            (),
+            [],
             None,
-            batch,
+            cast("bytes", batch),
             None,
             0,
             0,
@@ -132,7 +132,7 @@ class BatchTransport(driver.Transport):
     Producer: ClassVar[type[BatchProducer]] = BatchProducer
 
 
-class BatchSchema(Schema):
+class BatchSchema(Schema[bytes, bytes]):
     """Hands the batch through untouched: decoding is the role's, typed and validated."""
 
     def loads_key(self, app: Any, message: Message, *, loads: Any = None, **_: Any) -> Any:

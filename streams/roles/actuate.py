@@ -104,8 +104,9 @@ class Actuate(RoleService):
         self._watching = True
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
-        """What had no outcome is read again from the commit, to the end before any is applied:
-        of decisions made while nobody acted, only each workload's newest is worth a change.
+        """What had no outcome is read again from the commit, to the end before any is applied.
+
+        Of decisions made while nobody acted, only each workload's newest is worth a change.
         """
         self._pending = {number: {} for number in partitions}
         self._backlog = {number: [] for number in partitions}

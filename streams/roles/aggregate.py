@@ -104,7 +104,7 @@ class Aggregate(RoleService):
             if decoded.unknown:
                 self._metrics.unknown_fields.inc(decoded.unknown.total())
             for fault in decoded.rejected:
-                refusals.append(await self._reject(batch, record.offset, record.value, fault))
+                refusals += [await self._reject(batch, record.offset, record.value, fault)]
         await self._flush(source, refusals)
         source.position = batch.records[-1].offset + 1
         source.watermark = watermark

@@ -205,20 +205,16 @@ class Plan(RoleService):
     async def _emit(self, result: StepResult, logged: asyncio.Future[object]) -> None:
         if result.decisions or result.proposals:
             await logged  # The step log is durable before the decision.
-        sends = [logged]
+        sends: list[asyncio.Future[object]] = [logged]
+        send = self._outbox.send
         for forecast in result.forecasts:
-            sends.append(
-                await self._outbox.send("forecasts", codec.encode(forecast), key=forecast.workload)
-            )
+            value = codec.encode(forecast)
+            sends += [await send("forecasts", value, key=forecast.workload)]
         for proposal in result.proposals:
-            sends.append(
-                await self._outbox.send("proposals", codec.encode(proposal), key=proposal.pool)
-            )
+            sends += [await send("proposals", codec.encode(proposal), key=proposal.pool)]
         for decision in result.decisions:
             self._metrics.decisions.labels(decision.reason.value, decision.mode).inc()
-            sends.append(
-                await self._outbox.send("decisions", codec.encode(decision), key=decision.workload)
-            )
+            sends += [await send("decisions", codec.encode(decision), key=decision.workload)]
         await acknowledged(sends)
 
     def _observe(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from faust.types import TP, StreamT
 
@@ -37,6 +37,7 @@ class RoleService(abc.ABC):
         self.settings = settings
         self.frontiers: dict[int, int] = {}
         self.assigned: frozenset[int] | None = None
+        self.ready = asyncio.Event()
         self.last_progress = time.monotonic()
         self.failure: asyncio.Future[BaseException] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,12 +72,15 @@ class RoleService(abc.ABC):
         self._tasks.append(asyncio.create_task(self._guard(task), name=f"{self.role}:{name}"))
 
     async def seek_to(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
-        """See ``OffsetPolicy``.  Everything held of retained partitions is dropped as well:
-        a rebalance seeks all partitions back to their commits.
+        """See ``OffsetPolicy``.
+
+        Everything held of retained partitions is dropped as well: a rebalance seeks all
+        partitions back to their commits.
         """
         numbers = frozenset(tp.partition for tp in assigned)
         self.frontiers.clear()
         self.assigned = numbers
+        self.ready.set()
         wanted = await self.on_assigned(numbers)
         name = self.settings.topic_prefix + self.topic
         log.info("%s: partitions %s", self.role, sorted(numbers))
@@ -89,8 +93,7 @@ class RoleService(abc.ABC):
     @property
     def consumer(self) -> BatchConsumer:
         """The app's consumer."""
-        consumer: BatchConsumer = self.app.consumer
-        return consumer
+        return cast("BatchConsumer", self.app.consumer)
 
     @abc.abstractmethod
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:

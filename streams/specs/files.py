@@ -68,7 +68,7 @@ class _Reading:
             return
         try:
             text = raw.decode("utf-8")
-            documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+            documents: list[yaml.Node | None] = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         except UnicodeDecodeError as error:
             self.fault(name, None, "", f"not UTF-8 at byte {error.start}")
             return

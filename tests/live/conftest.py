@@ -1,4 +1,7 @@
-"""Real servers for the live tests; where they are not built, a skip, or with REQUIRE_LIVE=1 a failure."""
+"""Real servers for the live tests.
+
+Where they are not built, a skip; with REQUIRE_LIVE=1 a failure.
+"""
 
 from __future__ import annotations
 
