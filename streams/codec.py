@@ -54,6 +54,7 @@ _lenient = msgspec.json.Decoder(Telemetry).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+_NOT_A_NUMBER = re.compile(rb"[:\[,]\s*(-?(?:NaN|Infinity))\b")
 _KNOWN: dict[type, frozenset[str]] = {
     kind: frozenset({"kind", *kind.__struct_fields__})
     for kind in (Request, Resource, ReplicaReport)
@@ -99,7 +100,7 @@ def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
     try:
         elements = _elements(value)
     except _REFUSALS as error:
-        decoded.rejected.append((None, *_why(error)))
+        decoded.rejected.append((None, *_why(error, value)))
         return decoded
     for index, element in enumerate(elements):
         _element(bytes(element), index, appended_at, decoded)
@@ -110,7 +111,7 @@ def _element(value: bytes, index: int | None, appended_at: float, decoded: Decod
     try:
         event = _lenient(value)
     except _REFUSALS as error:
-        decoded.rejected.append((index, *_why(error)))
+        decoded.rejected.append((index, *_why(error, value)))
         return
     ahead = event.at - appended_at
     if ahead > MAX_AHEAD_S:
@@ -121,16 +122,22 @@ def _element(value: bytes, index: int | None, appended_at: float, decoded: Decod
     decoded.events.append(event)
 
 
-def _why(error: Exception) -> tuple[str, str]:
+def _why(error: Exception, value: bytes) -> tuple[str, str]:
     """Field (a JSON path, empty when it is not JSON) and reason, for a person."""
     if isinstance(error, RecursionError):
         return "", "nested too deeply"
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):
+        number = _NOT_A_NUMBER.search(value)
+        if number is not None:
+            text = f"{number[1].decode()} is not JSON: numbers must be finite ({text})"
         return "", text
     found = _PATH.search(text)
     if found is not None:
-        return found["path"], text[: found.start()]
+        reason = text[: found.start()]
+        if found["path"].endswith(".v"):
+            reason = f"unknown schema version: {reason}"
+        return found["path"], reason
     missing = re.search(r"missing required field `([^`]+)`", text)
     return f"$.{missing[1]}" if missing is not None else "$", text
 

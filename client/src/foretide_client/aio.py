@@ -6,6 +6,7 @@ Rule: methods are plain calls that never wait; only ``flush`` and ``close`` are 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from types import TracebackType
 from typing import Any, Callable, Mapping, Optional, Type
@@ -100,8 +101,6 @@ class AsyncTelemetry(Methods):
             self._pump.wake.set()
             if not done:
                 task.cancel()
-            try:
+            with contextlib.suppress(asyncio.CancelledError, asyncio.TimeoutError):
                 await asyncio.wait_for(task, timeout_s)
-            except (asyncio.CancelledError, asyncio.TimeoutError):
-                pass
         return done

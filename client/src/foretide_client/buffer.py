@@ -9,11 +9,12 @@ import json
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from foretide_client.events import VERSION, fault
 
 Encoded = Tuple[str, bytes]
+_N = TypeVar("_N", int, float)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _batch(key: str, part: List[bytes]) -> Batch:
     return Batch(key, b"[" + b",".join(part) + b"]", len(part))
 
 
-def positive(name: str, value: float) -> Any:
+def positive(name: str, value: _N) -> _N:
     """``value`` if it is positive, else ``ValueError`` with its name."""
     if not value > 0:
         raise ValueError(f"{name} must be positive, not {value!r}")

@@ -1,0 +1,88 @@
+"""The command line's manners."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from models.domain.decision import Epoch, Reason
+from streams.cli import COMMANDS, group
+from streams.cli.explain import explanation, moment
+from streams.cli.publish import Rebase
+from streams.settings import Settings
+from tests.actuators.test_dispatcher import decision
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(group, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
+
+
+def test_a_wrong_command_is_told_which_there_are() -> None:
+    result = CliRunner().invoke(group, ["publsh"])
+    assert result.exit_code == 2
+    assert "publish" in result.output
+
+
+def test_a_wrong_setting_is_a_usage_error_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETIDE_BOOTSTRAP", "nonsense")
+    result = CliRunner().invoke(group, ["topics", "check"])
+    assert result.exit_code == 2
+    assert "FORETIDE_BOOTSTRAP" in result.output
+    assert "host:port" in result.output
+
+
+def test_a_broker_that_is_not_there_is_said_plainly() -> None:
+    result = CliRunner().invoke(group, ["topics", "check", "--bootstrap", "127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert "cannot be reached" in result.output
+
+
+def test_roles_come_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETIDE_ROLES", "plan, actuate")
+    assert Settings().roles == ("plan", "actuate")
+
+
+def test_rebase_moves_times_and_leaves_the_rest_as_broken_as_it_was() -> None:
+    rebase = Rebase(now=5000.0)
+    assert json.loads(rebase(b'{"at":100.5,"x":1}'))["at"] == 5000.0
+    assert json.loads(rebase(b'[{"at": 110.5},{"at":90.5}]')) == [{"at": 5010.0}, {"at": 4990.0}]
+    for broken in (b"{", b'{"at":"x"}', b'{"at":NaN}', b"\0", b'{"at":' + b"9" * 400 + b"}"):
+        assert rebase(broken) == broken
+
+
+def test_moments() -> None:
+    newest = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
+    assert moment("1700000000", 0.0) == newest
+    assert moment("22:13:20", newest) == newest
+    assert moment("2023-11-14T22:13:20", 0.0) == newest
+    with pytest.raises(Exception, match="ISO|write"):
+        moment("yesterday", newest)
+
+
+def test_an_explanation_tells_the_whole_story() -> None:
+    made = decision(7, 3, reason=Reason.BURST, epoch=Epoch(1, 0, 1, 3))
+    text = explanation(made, None)
+    for part in ("2 → 7", "burst", "Why 7", "no outcome yet", "unknown"):
+        assert part in text
+
+
+def test_help_is_quick() -> None:
+    """Nothing heavy is imported for help: a guard on imports, not a timing."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from streams.cli import group\n"
+        "from click.testing import CliRunner\n"
+        "CliRunner().invoke(group, ['--help'])\n"
+        "print([m for m in ('river', 'scipy', 'faust', 'kubernetes_asyncio') if m in sys.modules])"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", time.monotonic() - began

@@ -1,0 +1,114 @@
+"""Spec files: every fault with file, line and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from streams.cli import group
+from streams.specs import effective, read_specs
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+HEAD = """\
+apiVersion: foretide.dev/v1alpha1
+kind: AgentScaler
+metadata: {name: bot, namespace: prod}
+spec:
+  target: {kind: Deployment, name: bot}
+"""
+
+
+def faults(tmp_path: Path, text: str | bytes) -> list[str]:
+    path = tmp_path / "spec.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return [str(fault).replace(str(path), "F") for fault in read_specs([path]).faults]
+
+
+def test_the_examples_have_no_faults_and_no_warnings() -> None:
+    found = read_specs([EXAMPLES])
+    assert not found.faults
+    assert not found.warnings
+    assert found.scalers
+
+
+def test_all_faults_at_once_each_with_its_line_and_field(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + "  replcas: {min: 1}\n  replicas: {min: 9, max: 3}\n  weight: heavy\n  slo: {violations: 2}\n"
+    )
+    found = faults(tmp_path, text)
+    assert len(found) == 5
+    assert found[0].startswith("F:9:18: spec.slo.violations:") or any(
+        f.startswith("F:9:") and "spec.slo" in f for f in found
+    )
+    assert any("F:6:" in f and "did you mean 'replicas'" in f for f in found)
+    assert any("F:7:" in f and "replicas.min 9 is above replicas.max 3" in f for f in found)
+    assert any("F:8:11: spec.weight:" in f for f in found)
+    assert any("'latencySeconds' is missing" in f for f in found)
+
+
+def test_an_unquoted_off_has_an_error_of_its_own(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, HEAD + "  vertical: {mode: Off}\n")
+    assert (
+        found
+        == 'F:6:20: spec.vertical.mode: unquoted Off is a boolean in YAML; write "Off" with quotes'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no document"),
+        ("- 1\n", "a mapping"),
+        ("a: [1\n", "not YAML"),
+        ("a:\n\t- b\n", "not YAML"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        ("kind: Deployment\n", "AgentScaler or Pool"),
+        (HEAD + "  weight: 1.0\n  weight: 2.0\n", "twice"),
+        (HEAD + "---\n" + HEAD, "defined twice"),
+        (HEAD.replace("namespace: prod", "namespace: pool"), "kept for pools"),
+        (HEAD + "  weight: .nan\n", "weight"),
+        (HEAD + "  variants: [{name: a, target: {name: b}}]\n", "either target or variants"),
+        (HEAD + "  fallback: {behavior: static}\n", "fallback.replicas is needed"),
+        ("x: " + "y" * 1_100_000, "bytes"),
+    ],
+)
+def test_nonsense_is_told_apart(tmp_path: Path, text: str | bytes, says: str) -> None:
+    found = faults(tmp_path, text)
+    assert found
+    assert says in found[0]
+
+
+def test_a_billion_laughs_are_refused(tmp_path: Path) -> None:
+    rows = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (found,) = faults(tmp_path, "\n".join(rows))
+    assert "aliases" in found
+
+
+def test_a_pool_that_nobody_defined_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(HEAD + "  pool: gpu\n")
+    found = read_specs([path])
+    assert not found.faults
+    assert "pool gpu is not defined" in found.warnings[0].message
+
+
+def test_the_effective_spec_says_what_is_learned() -> None:
+    found = read_specs([EXAMPLES / "support-bot.yaml"])
+    text = effective(found.scalers[0])
+    assert "perReplica: 8.0" in text
+    assert "# policies: no limit on a step" in text
+
+
+def test_check_exits_by_what_it_found(tmp_path: Path) -> None:
+    runner = CliRunner()
+    assert runner.invoke(group, ["check", str(EXAMPLES)]).exit_code == 0
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(HEAD + "  mode: Aktive\n")
+    result = runner.invoke(group, ["check", str(bad)])
+    assert result.exit_code == 1
+    assert "spec.mode" in result.output
