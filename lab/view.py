@@ -152,7 +152,7 @@ def _decisions(state: ViewState) -> RenderableType:
 def _why(decision: Decision) -> str:
     inputs = decision.inputs
     if inputs.forecast_quantile is None:
-        return decision.trail[-1].why
+        return decision.trail[-1].why if decision.trail else ""
     return f"{_number(inputs.demand)} now, {_number(inputs.forecast_quantile)} ahead"
 
 

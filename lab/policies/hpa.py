@@ -51,18 +51,22 @@ class Hpa:
     def _recommend(self, view: View) -> int:
         if view.use_ratio is None:
             return view.desired  # No metrics: hold.
-        ratio = view.use_ratio / self.target
+        ratio = self._ratio(view.use_ratio)
         if abs(ratio - 1.0) <= TOLERANCE:
             return view.desired
         unready = max(view.desired - view.ready, 0)
         if unready and ratio > 1.0:
             # Unready pods are taken to use nothing; no move if that turns the direction.
-            ratio = view.use_ratio * view.ready / (view.ready + unready) / self.target
+            ratio = self._ratio(view.use_ratio * view.ready / (view.ready + unready))
             if ratio < 1.0 or abs(ratio - 1.0) <= TOLERANCE:
                 return view.desired
             return max(math.ceil(ratio * (view.ready + unready)), view.desired)
         recommended = math.ceil(ratio * view.ready)
         return recommended if ratio < 1.0 else max(recommended, view.desired)
+
+    def _ratio(self, use_ratio: float) -> float:
+        """Usage over target, both whole percents, as the controller has them."""
+        return int(use_ratio * 100 + 1e-9) / round(self.target * 100)
 
     def _limit(self, wish: int, view: View) -> int:
         if wish <= view.desired:

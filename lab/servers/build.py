@@ -32,6 +32,7 @@ class GoProgram:
 
 
 GO = (
+    GoProgram(module="compose", packages=(".",), names=("compose-check",)),
     GoProgram(module="etcd", packages=("go.etcd.io/etcd/server/v3",), names=("etcd",)),
     GoProgram(module="kwok", packages=("sigs.k8s.io/kwok/cmd/kwok",), names=("kwok",)),
     GoProgram(
@@ -71,7 +72,7 @@ def _kafka(target: Path) -> None:
 
 def _go(target: Path, program: GoProgram) -> None:
     module = HERE / "go" / program.module
-    sources = [module / "go.mod", module / "go.sum"]
+    sources = sorted([module / "go.mod", module / "go.sum", *module.glob("*.go")])
     stamp = target / f".{program.module}"
     if _fresh(stamp, sources) and all((target / name).exists() for name in program.names):
         return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -61,7 +62,7 @@ def test_moments() -> None:
     assert moment("1700000000", 0.0) == newest
     assert moment("22:13:20", newest) == newest
     assert moment("2023-11-14T22:13:20", 0.0) == newest
-    with pytest.raises(Exception, match="ISO|write"):
+    with pytest.raises(Exception, match="write"):
         moment("yesterday", newest)
 
 
@@ -73,16 +74,12 @@ def test_an_explanation_tells_the_whole_story() -> None:
 
 
 def test_help_is_quick() -> None:
-    """Nothing heavy is imported for help: a guard on imports, not a timing."""
-    import subprocess
-    import sys
-
+    """Nothing heavy is imported for help."""
     code = (
         "import sys; from streams.cli import group\n"
         "from click.testing import CliRunner\n"
         "CliRunner().invoke(group, ['--help'])\n"
         "print([m for m in ('river', 'scipy', 'faust', 'kubernetes_asyncio') if m in sys.modules])"
     )
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]", time.monotonic() - began
+    assert done.stdout.strip() == "[]"

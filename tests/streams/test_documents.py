@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from streams import codec
 from streams.schemas import schemas, text
 from streams.settings import Settings
 from streams.topics import EQUAL, TABLE, faults
@@ -37,8 +38,6 @@ def test_the_committed_schemas_are_those_of_the_code(name: str) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_design_s_records_are_valid_and_decode(example: str) -> None:
-    from streams import codec
-
     jsonschema.validate(json.loads(example), schemas()["telemetry"])
     decoded = codec.telemetry(example.encode(), 1700000000.0)
     assert not decoded.rejected
@@ -83,7 +82,9 @@ def test_compose_s_environment_is_the_code_s_defaults_or_says_why() -> None:
 
 def test_the_readme_s_table_of_settings_is_the_code() -> None:
     rows = re.findall(
-        r"^\| `FORETIDE_(\w+)` \| `?(.*?)`? \| (.*?) \|$", (ROOT / "README.md").read_text(), re.M
+        r"^\| `FORETIDE_(\w+)` \| `?(.*?)`? \| (.*?) \|$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
     )
     table = {name.lower(): (default, text) for name, default, text in rows}
     assert set(table) == set(Settings.model_fields)

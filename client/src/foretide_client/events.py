@@ -177,6 +177,8 @@ class Methods:
 
     def _send(self, kind: str, **fields: Any) -> bool:
         event: Event = {"v": VERSION, "kind": kind, **self._defaults}
+        if kind == "replicas":
+            event.pop("pod", None)  # It speaks of the workload, not of the pod that says it.
         event.update((name, value) for name, value in fields.items() if value is not None)
         event.setdefault("at", self._clock())
         return self.publish(event)

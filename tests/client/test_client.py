@@ -1,0 +1,215 @@
+"""The client: never in the way, bounded, counted; and what it sends is what is decoded."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foretide_client import AsyncTelemetry, MemorySender, Telemetry
+from foretide_client.buffer import Buffer
+from streams import codec
+from streams.kafka.embedded import EmbeddedBroker
+from tests.client.samples import everything
+
+SOURCES = Path(__file__).parents[2] / "client" / "src" / "foretide_client"
+
+
+async def test_the_application_decodes_all_that_the_client_sends() -> None:
+    seen = 0
+    for key, value in await everything():
+        decoded = codec.telemetry(value, 1_700_000_000.0)
+        assert decoded.rejected == []
+        assert decoded.unknown == {}
+        assert {event.workload for event in decoded.events} == {key}
+        seen += len(decoded.events)
+    assert seen == 10
+
+
+def test_it_imports_nothing_of_the_application() -> None:
+    for path in SOURCES.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 9))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                assert name.split(".")[0] not in {"streams", "models", "actuators", "lab"}, path
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ({"latency_s": float("nan")}, "latency_s"),
+        ({"latency_s": -1}, "latency_s"),
+        ({"tokens_out": 1.5}, "tokens_out"),
+        ({"tokens_in": True}, "tokens_in"),
+        ({"workload": "nonsense"}, "workload"),
+        ({"session": object()}, "not JSON"),
+    ],
+)
+async def test_what_would_be_rejected_is_refused_at_the_edge(
+    event: dict[str, object], says: str
+) -> None:
+    telemetry = AsyncTelemetry(sender=MemorySender(), workload="prod/bot")
+    whole = {"kind": "request", "workload": "prod/bot", "at": 1.0, **event}
+    assert not telemetry.publish(whole)
+    assert telemetry.stats().invalid == 1
+    assert says in str(telemetry.stats().last_error)
+    await telemetry.close()
+
+
+async def test_what_is_too_large_is_refused_with_its_size() -> None:
+    telemetry = AsyncTelemetry(sender=MemorySender(), workload="prod/bot", max_message_bytes=500)
+    assert not telemetry.request_started(session="x" * 600)
+    assert telemetry.stats().too_large == 1
+    assert "bytes is above max_message_bytes 500" in str(telemetry.stats().last_error)
+    await telemetry.close()
+
+
+async def test_a_full_buffer_drops_the_newest_and_counts_it() -> None:
+    telemetry = AsyncTelemetry(sender=MemorySender(), workload="prod/bot", buffer_events=3)
+    assert [telemetry.request_started(tokens_in=n) for n in range(5)] == [True] * 3 + [False] * 2
+    assert telemetry.stats().dropped_full == 2
+    assert telemetry.stats().buffered == 3
+
+
+async def test_a_lost_batch_is_counted_and_flow_resumes() -> None:
+    sender = MemorySender()
+    sender.fail_with = OSError("no route")
+    async with AsyncTelemetry(sender=sender, workload="prod/bot", linger_s=0.01) as telemetry:
+        telemetry.request_started()
+        assert await telemetry.flush()
+        sender.fail_with = None
+        telemetry.request_started()
+        assert await telemetry.flush()
+        stats = telemetry.stats()
+    assert (stats.accepted, stats.sent, stats.dropped_failed) == (2, 1, 1)
+    assert "no route" in str(stats.last_error)
+    assert not telemetry.request_started()
+    assert telemetry.stats().dropped_closed == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 80)), max_size=60),
+    st.integers(1, 7),
+    st.integers(250, 700),
+)
+def test_every_event_is_in_exactly_one_batch_in_order_and_within_bounds(
+    drawn: list[tuple[int, int]], batch_events: int, most: int
+) -> None:
+    buffer = Buffer(events=1000, batch_events=batch_events, max_message_bytes=most)
+    put: dict[str, list[int]] = {}
+    for number, (workload, padding) in enumerate(drawn):
+        name = f"prod/w{workload}"
+        event = {"kind": "request", "workload": name, "at": number, "session": "x" * padding}
+        assert buffer.put(event)
+        put.setdefault(name, []).append(number)
+    got: dict[str, list[int]] = {}
+    for batch in buffer.take():
+        assert len(batch.value) <= most
+        events = json.loads(batch.value)
+        assert len(events) == batch.events <= batch_events
+        got.setdefault(batch.key, []).extend(event["at"] for event in events)
+        buffer.settle(batch)
+    assert got == put
+    assert buffer.pending == 0
+    assert buffer.stats().sent == len(drawn)
+
+
+def test_a_broker_that_is_not_there_never_blocks_the_caller() -> None:
+    telemetry = Telemetry("127.0.0.1:1", workload="prod/bot", buffer_events=50)
+    began = time.monotonic()
+    taken = sum(telemetry.request_started() for _ in range(100))
+    assert time.monotonic() - began < 1.0
+    assert taken == 50
+    assert not telemetry.flush(timeout_s=0.1)
+    assert not telemetry.close(timeout_s=0.2)
+
+
+@pytest.mark.parametrize("name", ["linger_s", "batch_events", "buffer_events", "max_message_bytes"])
+def test_misuse_is_told_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match="must be positive, not 0"):
+        Telemetry(**{name: 0})
+
+
+async def test_a_request_that_raises_is_an_error_and_goes_on_its_way() -> None:
+    sender = MemorySender()
+    async with AsyncTelemetry(sender=sender, workload="prod/bot") as telemetry:
+        with pytest.raises(KeyError), telemetry.request():
+            raise KeyError("mine")
+    started, finished = sender.events()
+    assert (started["phase"], finished["phase"], finished["status"]) == ("started", "finished", "error")
+    assert "tokens_out" not in finished
+
+
+SCRIPT = """
+import os, sys
+from foretide_client import Telemetry
+
+class FileSender:
+    async def start(self): pass
+    async def stop(self): pass
+    async def send(self, key, value):
+        with open(sys.argv[1], "ab") as f: f.write(value + b"\\n")
+
+telemetry = Telemetry(workload="prod/bot", sender=FileSender(), linger_s=5.0)
+telemetry.request_started(session="parent")
+if sys.argv[2] == "fork" and os.fork() == 0:
+    telemetry.request_started(session="child")
+    telemetry.close()
+    os._exit(0)
+if sys.argv[2] == "fork":
+    os.wait()
+"""
+
+
+def run_script(tmp_path: Path, how: str) -> list[str]:
+    path = tmp_path / "sent"
+    subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT, str(path), how],
+        check=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(SOURCES.parent)},
+    )
+    lines = path.read_text().splitlines()
+    return sorted(event["session"] for line in lines for event in json.loads(line))
+
+
+def test_what_waits_at_exit_is_sent(tmp_path: Path) -> None:
+    assert run_script(tmp_path, "exit") == ["parent"]
+
+
+def test_a_forked_child_sends_its_own_and_not_its_parent_s(tmp_path: Path) -> None:
+    assert run_script(tmp_path, "fork") == ["child", "parent"]
+
+
+async def test_it_speaks_to_a_broker() -> None:
+    broker = await asyncio.to_thread(EmbeddedBroker, topic_prefix="foretide.")
+    consumer = AIOKafkaConsumer(
+        "foretide.telemetry", bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest",
+        fetch_max_wait_ms=10,
+    )
+    await consumer.start()
+    try:
+        async with AsyncTelemetry(broker.bootstrap, workload="prod/bot") as telemetry:
+            telemetry.request_started(tokens_in=5)
+            assert await telemetry.flush()
+        record = await asyncio.wait_for(consumer.getone(), 10)
+        assert record.key == b"prod/bot"
+        assert codec.telemetry(record.value, time.time()).events[0].workload == "prod/bot"
+    finally:
+        await consumer.stop()
+        broker.stop()
