@@ -1,6 +1,6 @@
 """Metrics and probes over HTTP: /metrics, /livez, /readyz.
 
-Rule: live means progress (no role has failed, the loop turns); ready means assigned.
+Rule: live means progress (no role failed, stuck in a batch, or still); ready means assigned.
 Kubernetes restarts on the first and routes by the second.
 """
 
@@ -52,11 +52,10 @@ class Web:
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _livez(self, _: web.Request) -> web.Response:
-        failed = [
-            role.role for role in self._roles if role.failure is not None and role.failure.done()
-        ]
-        if failed:
-            return web.Response(status=503, text=f"failed: {', '.join(failed)}\n")
+        stuck = [(role.role, why) for role in self._roles if (why := role.stuck()) is not None]
+        if stuck:
+            text = "".join(f"{role}: {why}\n" for role, why in stuck)
+            return web.Response(status=503, text=text)
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:

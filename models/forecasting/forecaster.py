@@ -14,7 +14,7 @@ from typing import Literal
 
 from models.demand import STEP_S
 from models.forecasting.residual import ResidualModel
-from models.forecasting.residuals import Residuals
+from models.forecasting.residuals import KEPT, Residuals
 
 COLD_LABELS = 30
 """Labels below which nothing is claimed: five minutes of steps."""
@@ -80,6 +80,7 @@ class Forecaster:
         self._error = 0.0
         self._error_last = 0.0
         self._trusted = False
+        self._missed: deque[float] = deque([0.0], maxlen=KEPT)
         self.residuals = {"expert": Residuals(), "last": Residuals()}
         self.outlook: Outlook | None = None
 
@@ -124,13 +125,18 @@ class Forecaster:
         residual = self._residuals(outlook).quantile(level)
         if outlook.trust == "cold" or residual is None:
             return outlook.last * (1.0 + COLD_MARGIN)
-        return max(outlook.centre + residual * outlook.scale, 0.0)
+        # Scales from a quiet time make giants of a burst's residuals; what is added is never
+        # more than was ever missed by within the window.
+        margin = min(residual * outlook.scale, max(self._missed))
+        return max(outlook.centre + margin, 0.0)
 
     def overload_probability(self, capacity: float) -> float | None:
         """Chance that demand at the horizon exceeds ``capacity``; None while cold."""
         outlook = self.outlook
         if outlook is None or outlook.trust == "cold":
             return None
+        if capacity - outlook.centre > max(self._missed):
+            return 0.0  # Never missed by so much within the window.
         return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
 
     def _residuals(self, outlook: Outlook) -> Residuals:
@@ -144,6 +150,7 @@ class Forecaster:
             self._model.learn(promise.features, (value - promise.last) / promise.scale)
             self.residuals["expert"].add((value - promise.centre) / promise.scale)
             self.residuals["last"].add((value - promise.last) / promise.scale)
+            self._missed.append(value - min(promise.centre, promise.last))
             keep = decay(ERROR_HALF_LIFE_S)
             # Relative to the scale of its time, so that one burst does not outvote the rest.
             self._error = keep * self._error + abs(value - promise.centre) / promise.scale

@@ -110,12 +110,20 @@ class BatchConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._offsets.frontier(tp)
 
+    async def threads_turn(self) -> None:
+        """Return when the consumer's thread has had a turn."""
+        await self._thread.call_thread(_turn)
+
     async def perform_seek(self) -> None:
         """Seek to the commits, then to where the role wants to begin instead."""
         await super().perform_seek()
         wanted = await self._offsets.seek_to(frozenset(self.assignment()))
         if wanted:
             await self.seek_wait(wanted)
+
+
+async def _turn() -> None:
+    """Nothing, on whatever loop it runs."""
 
 
 class BatchProducer(driver.Producer):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Mapping
 
 import msgspec
@@ -220,4 +219,3 @@ class Actuate(RoleService):
         sent = await self._outbox.send("telemetry", value, key=seen.ref.workload)
         await sent
         self.reported += 1
-        self.last_progress = time.monotonic()

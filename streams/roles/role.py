@@ -22,6 +22,10 @@ from streams.topics import Name
 
 log = logging.getLogger(__name__)
 
+BEAT_S = 5.0
+STUCK_S = 60.0
+"""How long a role may stand still before it no longer counts as alive."""
+
 
 class RoleService(abc.ABC):
     """A role: it consumes one topic, batch by batch.
@@ -38,7 +42,8 @@ class RoleService(abc.ABC):
         self.frontiers: dict[int, int] = {}
         self.assigned: frozenset[int] | None = None
         self.ready = asyncio.Event()
-        self.last_progress = time.monotonic()
+        self._beat_at = time.monotonic()
+        self._busy_since: float | None = None
         self.failure: asyncio.Future[BaseException] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.app: RoleApp = role_app(
@@ -58,6 +63,7 @@ class RoleService(abc.ABC):
         """Join the group and begin; returns when the app is up, not yet when it is assigned."""
         self.failure = asyncio.get_running_loop().create_future()
         await self.app.start()
+        self.spawn(self._heartbeat(), "heartbeat")
 
     async def stop(self) -> None:
         """Stop reading, commit, leave the group."""
@@ -110,12 +116,36 @@ class RoleService(abc.ABC):
                 continue
             if batch.generation != self.app.consumer_generation_id:
                 continue  # Fetched before a rebalance: it is fetched again from the commit.
+            self._busy_since = time.monotonic()
             try:
                 await self.on_batch(batch)
             except Exception as error:
                 self._fail(error)
                 raise
-            self.last_progress = time.monotonic()
+            finally:
+                self._busy_since = None
+
+    def stuck(self) -> str | None:
+        """Why this role is not alive; None: it is.
+
+        A batch that takes too long, or a loop or consumer thread that no longer turns; a broker
+        that is away is none of these, and a restart would not bring it back.
+        """
+        now = time.monotonic()
+        if self.failure is not None and self.failure.done():
+            return f"failed: {self.failure.result()!r}"
+        if self._busy_since is not None and now - self._busy_since > STUCK_S:
+            return f"one batch takes {now - self._busy_since:.0f} s"
+        if now - self._beat_at > STUCK_S:
+            return f"no sign of life for {now - self._beat_at:.0f} s"
+        return None
+
+    async def _heartbeat(self) -> None:
+        """A turn through the consumer's thread and back."""
+        while True:
+            await self.consumer.threads_turn()
+            self._beat_at = time.monotonic()
+            await asyncio.sleep(BEAT_S)
 
     async def _guard(self, task: Any) -> None:  # noqa: ANN401 - any coroutine
         try:
