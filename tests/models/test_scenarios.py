@@ -130,6 +130,8 @@ def test_a_decision_answers_why_not_one_more_or_fewer() -> None:
     driver = Driver(costPerHour=2.0)
     for second in range(900):
         driver.second(10 + 8 * (second // 60 % 2))
+    for _ in range(5):
+        driver.second(70)  # So that there is a decision of the time when it has learned.
     decision = driver.decisions[-1]
     fewer, this, more = decision.alternatives
     assert (fewer.replicas, more.replicas) == (this.replicas - 1, this.replicas + 1)
