@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -37,9 +38,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     given = parser.parse_args()
     try:
-        delays, unmatched = asyncio.run(_run(given.samples))
+        samples, unmatched = asyncio.run(_run(given.samples))
     except ToolsMissingError as error:
         sys.exit(str(error))
+    delays = [sample.patched_s for sample in samples]
     bad = unmatched + sum(delay < 0 for delay in delays)
     found = {
         "n": len(delays),
@@ -48,6 +50,8 @@ def main() -> None:
         "p99_s": _quantile(delays, 0.99),
         "max_s": max(delays, default=None),
         "unmatched": unmatched,
+        "decided_p50_s": _quantile([sample.decided_s for sample in samples], 0.5),
+        "decision_to_patch_p50_s": _quantile([s.patched_s - s.decided_s for s in samples], 0.5),
     }
     if given.json:
         print(json.dumps(found))
@@ -55,6 +59,14 @@ def main() -> None:
         for name, value in found.items():
             print(f"{name:10} {value}")
     sys.exit(1 if bad or len(delays) < given.samples else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One event: seconds from sending it to the decision, and to the API server's answer."""
+
+    decided_s: float
+    patched_s: float
 
 
 def _quantile(values: list[float], level: float) -> float | None:
@@ -68,7 +80,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def _run(samples: int) -> tuple[list[float], int]:
+async def _run(samples: int) -> tuple[list[Sample], int]:
     folder = Path(tempfile.mkdtemp(prefix="foretide-bench-"))
     try:
         _say("starting Kafka and Kubernetes")
@@ -80,7 +92,7 @@ async def _run(samples: int) -> tuple[list[float], int]:
 
 async def _measure(
     samples: int, folder: Path, kafka: KafkaServer, plane: ControlPlane
-) -> tuple[list[float], int]:
+) -> tuple[list[Sample], int]:
     settings = Settings(bootstrap=kafka.bootstrap)
     await topics.create(settings)
     names = [f"w{number:04d}" for number in range(samples + 1)]
@@ -120,8 +132,9 @@ async def _measure(
 
 async def _follow(  # noqa: C901 - one walk, told in order
     settings: Settings, names: list[str]
-) -> tuple[list[float], int]:
+) -> tuple[list[Sample], int]:
     causes: dict[tuple[int, int], str] = {}
+    decided_at: dict[str, float] = {}
     outcomes: dict[str, Outcome] = {}
 
     async def decisions() -> None:
@@ -130,6 +143,7 @@ async def _follow(  # noqa: C901 - one walk, told in order
             if decision.inputs.cause is not None:
                 cause = decision.inputs.cause
                 causes[cause.source, cause.offset] = decision.id
+                decided_at[decision.id] = decision.at
 
     async def answers() -> None:
         async for value in read(settings, "outcomes", from_start=True, follow=True):
@@ -139,7 +153,7 @@ async def _follow(  # noqa: C901 - one walk, told in order
     followers = [asyncio.create_task(decisions()), asyncio.create_task(answers())]
     producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, acks="all")
     await producer.start()
-    delays: list[float] = []
+    samples: list[Sample] = []
     unmatched = 0
     try:
         _say(f"following {len(names) - 1} events, one at a time")
@@ -169,14 +183,19 @@ async def _follow(  # noqa: C901 - one walk, told in order
                 unmatched += 1
                 _say(f"{name}: event {event_id} unmatched: {outcome}")
             elif number > 0:  # The first warms connections up.
-                delays.append(outcome.wall_at - sent_at)
+                samples.append(
+                    Sample(
+                        decided_s=decided_at[outcome.decision] - sent_at,
+                        patched_s=outcome.wall_at - sent_at,
+                    )
+                )
             await asyncio.sleep(0.05)
     finally:
         await producer.stop()
         for follower in followers:
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
-    return delays, unmatched
+    return samples, unmatched
 
 
 def _spec(name: str) -> str:
