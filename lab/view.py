@@ -138,8 +138,8 @@ def _progress(state: ViewState) -> str:
 
 
 def _decisions(state: ViewState) -> RenderableType:
-    table = Table(box=None, pad_edge=False, width=80, header_style="dim")
-    for name, width in (("at", 8), ("replicas", 9), ("reason", 25), ("why", 22), ("became", 11)):
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), width=80, header_style="dim")
+    for name, width in (("at", 8), ("replicas", 9), ("reason", 24), ("why", 23), ("became", 11)):
         table.add_column(name, width=width, no_wrap=True, overflow="ellipsis")
     for decision in reversed(state.decisions):
         at = dt.datetime.fromtimestamp(decision.at, dt.UTC).strftime("%H:%M:%S")

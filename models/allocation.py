@@ -37,7 +37,7 @@ class Allocation:
         if capacity is not None and total > before:
             granted, bound = self._fit(proposal, capacity, before, total)
         self._granted[wanted.workload] = {
-            resource: each * max(granted, before) for resource, each in proposal.resources.items()
+            resource: each * granted for resource, each in proposal.resources.items()
         }
         if bound is None:
             return wanted

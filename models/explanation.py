@@ -7,7 +7,6 @@ Flow: Scaler -> Verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from models.domain.decision import (
     Alternative,
@@ -19,12 +18,11 @@ from models.domain.decision import (
     Stamp,
     State,
 )
+from models.domain.spec import ScalerSpec
+from models.forecasting.forecaster import Forecaster
 from models.forecasting.residual import VERSION
 from models.policy import Context, Mark
 from models.verdict import Verdict
-
-if TYPE_CHECKING:
-    from models.scaler import Scaler
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,21 @@ class Explained:
     final: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the Scaler knew.  ``demand`` in its unit, ``latency_s`` at the SLO's quantile."""
+
+    spec: ScalerSpec
+    forecaster: Forecaster
+    level: float
+    demand: float | None
+    horizon_s: float
+    latency_s: float | None
+    corrections: int
+
+
 def verdict(
-    scaler: Scaler,
+    known: Known,
     context: Context,
     cause: Cause | None,
     explained: Explained,
@@ -49,12 +60,10 @@ def verdict(
     reissued: bool,
 ) -> Verdict:
     """The verdict with everything that led to it."""
-    from models.scaler import LEVEL  # noqa: PLC0415 - the Scaler imports this module
-
-    spec = scaler.spec
+    spec = known.spec
     capacity = spec.demand.per_replica
-    outlook = scaler.forecaster.outlook
-    quantile = scaler.forecaster.quantile(LEVEL)
+    outlook = known.forecaster.outlook
+    quantile = known.forecaster.quantile(known.level)
     trust = "cold" if outlook is None else outlook.trust
     return Verdict(
         mode="shadow" if spec.mode == "Shadow" else "active",
@@ -64,19 +73,19 @@ def verdict(
         trail=_trail(explained),
         inputs=Inputs(
             unit=spec.demand.unit,
-            demand=_rounded(scaler.demand.short()),
+            demand=_rounded(known.demand),
             forecast=None if outlook is None else _rounded(outlook.centre),
             forecast_quantile=_rounded(quantile),
-            quantile=LEVEL,
-            horizon_s=scaler.horizon_s,
+            quantile=known.level,
+            horizon_s=known.horizon_s,
             capacity_per_replica=capacity,
             desired=context.current,
             ready=context.ready,
             starting=context.starting,
             age_s=None if cause is None else round(context.now - cause.at, 6),
-            latency_s=_rounded(scaler.latency_s()),
+            latency_s=_rounded(known.latency_s),
             slo_s=None if spec.slo is None else spec.slo.latency_seconds,
-            corrections=scaler.corrections,
+            corrections=known.corrections,
             missing_s=int(context.silent_s) if context.missing and context.silent_s else 0,
             cause=cause,
         ),
@@ -87,7 +96,7 @@ def verdict(
             why="no step is complete yet" if outlook is None else outlook.why,
         ),
         binding=_binding(explained, capacity, quantile),
-        alternatives=_alternatives(scaler, explained.final, capacity),
+        alternatives=_alternatives(known, explained.final, capacity),
     )
 
 
@@ -119,16 +128,14 @@ def _binding(
     return Binding(constraint="demand", limit=round(quantile, 6))
 
 
-def _alternatives(scaler: Scaler, final: int, capacity: float | None) -> tuple[Alternative, ...]:
-    price = scaler.spec.cost_per_hour
+def _alternatives(known: Known, final: int, capacity: float | None) -> tuple[Alternative, ...]:
+    price = known.spec.cost_per_hour
     made = []
     for replicas in (final - 1, final, final + 1):
         if replicas < 0:
             continue
         risk = (
-            None
-            if capacity is None
-            else scaler.forecaster.overload_probability(replicas * capacity)
+            None if capacity is None else known.forecaster.overload_probability(replicas * capacity)
         )
         made.append(
             Alternative(

@@ -16,7 +16,7 @@ from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT, PodGauge, ReplicaGauge
 from models.domain.spec import ScalerSpec
-from models.explanation import Explained, verdict
+from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster
 from models.horizon import StartUp
 from models.policy import GUARDS, Context, Mark
@@ -247,8 +247,17 @@ class Scaler:
         alive = last is not None and last.valid_until > context.now
         if after == before or (repeats and alive):
             return Hold(reason="unchanged", why=f"{explained.final} is what is asked for already")
+        known = Known(
+            spec=self.spec,
+            forecaster=self.forecaster,
+            level=LEVEL,
+            demand=self.demand.short(),
+            horizon_s=self.horizon_s,
+            latency_s=self.latency_s(),
+            corrections=self.corrections,
+        )
         return verdict(
-            self,
+            known,
             context,
             cause,
             explained,

@@ -32,6 +32,8 @@ class Screen:
         self._console = Console(stderr=quiet, highlight=False)
         self._live: Live | None = None
         self._rich = self._console.is_terminal and not quiet
+        # A terminal wants words wrapped; a file or a pipe wants lines left whole.
+        self._flat = not self._console.is_terminal
 
     def say(self, text: str) -> None:
         """One thing is being done."""
@@ -58,7 +60,7 @@ class Screen:
                 await asyncio.sleep(1 / FRAMES_PER_S)
             else:
                 await asyncio.sleep(PLAIN_EVERY_S)
-                self._console.print(plain_line(view), soft_wrap=True)
+                self._console.print(plain_line(view), soft_wrap=self._flat)
 
     def finish(self, demo: Demo, result: DemoResult) -> None:
         """The end: table, verdict, checks, where things lie, what to do next."""
@@ -66,7 +68,7 @@ class Screen:
         parameters = demo.options.parameters
         console.print()
         for line in parameters.lines():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=self._flat)
         console.print()
         reaction = result.reaction
         console.print(summary_table(result.results, parameters))
@@ -75,18 +77,18 @@ class Screen:
                 f"Newest event to patched Deployment: {reaction.p50_wall_ms:.0f} ms (median of "
                 f"{reaction.count}), {reaction.p95_wall_ms:.0f} ms (p95); in trace time "
                 f"{reaction.p50_trace_s:.1f} s (median), because the hour runs fast.",
-                soft_wrap=True,
+                soft_wrap=self._flat,
             )
-        console.print(verdict(result.results, parameters), soft_wrap=True)
+        console.print(verdict(result.results, parameters), soft_wrap=self._flat)
         console.print(
             "HPA and static ran in simulated time with no delay at all; static was chosen after "
             "the fact, with all its replicas ready from the start.",
-            soft_wrap=True,
+            soft_wrap=self._flat,
         )
         console.print()
         for check in result.checks:
             mark = "ok " if check.ok else "NOT"
-            console.print(f"{mark} {check.name}: {check.detail}", soft_wrap=True)
+            console.print(f"{mark} {check.name}: {check.detail}", soft_wrap=self._flat)
         out = demo.options.out
         console.print(
             f"\nreport      {out / REPORT}\nrecordings  {out}/*.jsonl "
@@ -95,7 +97,7 @@ class Screen:
             f"  foretide replay --from {out}\n"
             "  foretide demo --stay\n"
             "  foretide check --show examples/support-bot.yaml",
-            soft_wrap=True,
+            soft_wrap=self._flat,
         )
 
     def stay(self, demo: Demo) -> None:
@@ -106,7 +108,7 @@ class Screen:
             f"  foretide publish --bootstrap {where} events.jsonl\n"
             f"  foretide tail decisions --bootstrap {where}\n"
             f"  foretide explain {WORKLOAD} --bootstrap {where}",
-            soft_wrap=True,
+            soft_wrap=self._flat,
         )
 
 

@@ -9,11 +9,15 @@ import aiohttp
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from models.domain.spec import AgentScaler
+from models.domain.decision import Decision, Reason
+from models.domain.spec import AgentScaler, Pool
+from models.domain.telemetry import ReplicaReport, Resource
 from models.step import SpecChange
+from streams import codec
 from streams.app import build
 from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.outbox import acknowledged
+from streams.kafka.reader import read
 from streams.kafka.security import SecurityError, client_options, faust_credentials
 from streams.roles.plan import partition_of
 from streams.settings import Settings
@@ -141,3 +145,41 @@ def test_a_spec_survives_its_journey() -> None:
     )
     again = AgentScaler.model_validate_json(encode_spec(spec))
     assert again == spec
+
+
+async def test_a_workload_of_a_pool_gets_what_is_free_of_it(settings: Settings) -> None:
+    """plan -> proposals -> allocate -> decisions, on the embedded broker."""
+    pool = Pool.model_validate(
+        {"metadata": {"name": "gpu"}, "spec": {"resources": {"nvidia.com/gpu": 3.0}}}
+    )
+    scaler = agent(
+        pool="gpu",
+        resources={"nvidia.com/gpu": 1.0},
+        demand={"unit": "concurrency", "perReplica": 1.0},
+    )
+    worker = build(
+        settings.model_copy(update={"roles": ("aggregate", "plan", "allocate")}),
+        specs=[pool, scaler],
+        check_topics=False,
+    )
+    await worker.start()
+    try:
+        await asyncio.wait_for(worker.ready(), 30)
+        now = worker.clock.now()
+        told = [
+            ReplicaReport(v=1, workload="prod/bot", at=now, desired=1, ready=1),
+            Resource(v=1, workload="prod/bot", at=now, pod="p", in_flight=90, queue_depth=0),
+        ]
+        await acknowledged([await worker.outbox.send("telemetry", codec.encode(told), key=None)])
+        made: list[Decision] = []
+        for _ in range(100):
+            values = read(settings, "decisions", from_start=True, follow=False)
+            made = [codec.decision(value) async for value in values]
+            if made:
+                break
+            await asyncio.sleep(0.1)
+        assert made[0].to.replicas == {"default": 3}
+        assert made[0].reason is Reason.POOL_CAPACITY
+        assert made[0].trail[-1].before == 10  # What it wished for, within its own bounds.
+    finally:
+        await worker.stop()
