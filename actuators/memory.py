@@ -23,11 +23,16 @@ class _Target:
 
 
 class MemoryActuator:
-    """Targets must be declared with ``add``; replicas are ready at once."""
+    """Replicas are ready at once.  Targets are declared with ``add``."""
 
-    def __init__(self, clock: Clock) -> None:
-        """``clock`` stamps observations."""
+    def __init__(self, clock: Clock, *, undeclared: int | None = None) -> None:
+        """``clock`` stamps observations.
+
+        ``undeclared``: replicas that a target begins with when it is first asked for; None: only
+        declared targets exist.
+        """
         self._clock = clock
+        self._undeclared = undeclared
         self._targets: dict[tuple[str, str, str], _Target] = {}
         self._changed = asyncio.Event()
 
@@ -63,6 +68,9 @@ class MemoryActuator:
     async def watch(self, refs: Iterable[TargetRef]) -> AsyncIterator[Observation]:
         """See ``Actuator``.  Targets that are not declared yet are waited for."""
         refs = list(refs)
+        if self._undeclared is not None:
+            for ref in refs:
+                self._targets.setdefault(_key(ref), _Target(self._undeclared))
         told: dict[TargetRef, tuple[int, Epoch | None]] = {}
         while True:
             changed = self._changed

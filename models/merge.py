@@ -118,10 +118,6 @@ class Merge:
         found = [load for partials in held.open.values() for load in partials.values()]
         return sorted(found, key=lambda load: (load.sent_us, load.source, load.block, load.second))
 
-    def drop(self, workload: str) -> None:
-        """Forget a workload's seconds; its total stays what it was only in the records."""
-        self._workloads.pop(workload, None)
-
     @staticmethod
     def _total(workload: _Workload, number: int) -> Second:
         total = Second(second=number)

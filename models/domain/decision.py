@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 
 class Epoch(Struct, frozen=True, order=True, array_like=True):
@@ -53,10 +53,8 @@ class Reason(enum.StrEnum):
     STARTS_IN_FLIGHT = "starts-in-flight"
     TOLERANCE = "tolerance"
     FALLBACK = "fallback"
-    PAUSED = "paused"
     POOL_CAPACITY = "pool-capacity"
     REISSUED = "reissued"
-    SPEC_CHANGED = "spec-changed"
 
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -158,10 +156,8 @@ class Decision(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 class Hold(Struct, frozen=True, kw_only=True):
     """No decision, and why: "could not decide" is a value of its own, never "decide 0"."""
 
-    reason: Literal[
-        "no-spec", "no-data", "unchanged", "missing", "paused", "capacity-unknown", "awaiting"
-    ]
-    why: str = field(default="")
+    reason: Literal["awaiting", "no-data", "paused", "unchanged"]
+    why: str
 
 
 def decision_id(workload: str, epoch: Epoch) -> str:

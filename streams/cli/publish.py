@@ -6,6 +6,8 @@ what Kafka could not take is refused here, with its line and size.
 
 from __future__ import annotations
 
+import asyncio
+import heapq
 import json
 import re
 import sys
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MAX_LINE_BYTES = 900_000
 """Below the broker's usual limit of 1 MB, headers included."""
 
+PROGRESS_EVERY = 500
+
 
 @click.command("publish")
 @click.argument("source", default="-", type=click.Path(dir_okay=False, allow_dash=True))
@@ -31,16 +35,30 @@ MAX_LINE_BYTES = 900_000
 @click.option(
     "--trace",
     is_flag=True,
-    help="SOURCE is a trace of requests (as for the demo); publish a finished request for each.",
+    help="SOURCE is a trace of requests, as for the demo: publish starts and ends as they came.",
+)
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.01, 1000),
+    help="With --trace: how many times as fast as it was.",
 )
 @click.option("--workload", default="prod/support-bot", show_default=True, help="With --trace.")
 @click.option("--keep-times", is_flag=True, help="Leave `at` as it is instead of re-basing to now.")
 def command(
-    *, source: str, bootstrap: str | None, trace: bool, workload: str, keep_times: bool
+    *,
+    source: str,
+    bootstrap: str | None,
+    trace: bool,
+    speed: float,
+    workload: str,
+    keep_times: bool,
 ) -> None:
     """Publish telemetry: SOURCE is a file of JSON lines, or - for stdin.
 
-    Times are re-based so that the first readable `at` is now; the rest keep their distance.
+    Lines go out as they are, at once; times are re-based so that the first readable `at` is now,
+    and the rest keep their distance. A trace goes out in its own time, stamped with now.
 
     \b
     Examples:
@@ -51,9 +69,9 @@ def command(
     settings = options.settings(bootstrap=bootstrap)
     try:
         if trace:
-            lines = _of_trace(source, workload)
             counts = options.run(
-                _publish(settings, lines, rebase=not keep_times), bootstrap=settings.bootstrap
+                _replay(settings, _of_trace(source, workload), speed),
+                bootstrap=settings.bootstrap,
             )
         else:
             with click.open_file(source, "rb") as file:
@@ -73,23 +91,58 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line.rstrip(b"\r\n")
 
 
-def _of_trace(source: str, workload: str) -> Iterator[tuple[int, bytes]]:
+def _of_trace(source: str, workload: str) -> Iterator[tuple[float, dict[str, object]]]:
+    """(seconds since the begin, event) of each request's start and end, in order.
+
+    A trace knows when requests came and how long they were in tokens, not how long they took: the
+    nominal service time of the demo's fleet stands in for that.
+    """
+    from lab.plant import PlantParameters  # noqa: PLC0415 - heavy
     from lab.traces import TraceError, open_trace  # noqa: PLC0415 - heavy
 
     try:
         arrivals = open_trace(Path(source))
     except TraceError as error:
         raise click.ClickException(str(error)) from error
-    for number, arrival in enumerate(arrivals, start=1):
-        record = {
-            "v": 1,
-            "kind": "request",
-            "workload": workload,
-            "at": arrival.at_s,
-            "tokens_in": arrival.tokens_in,
-            "tokens_out": arrival.tokens_out,
-        }
-        yield number, json.dumps(record).encode()
+    parameters = PlantParameters()
+    ends: list[tuple[float, int, dict[str, object]]] = []
+    for number, arrival in enumerate(arrivals):
+        while ends and ends[0][0] <= arrival.at_s:
+            at, _, event = heapq.heappop(ends)
+            yield at, event
+        tokens = {"tokens_in": arrival.tokens_in}
+        head = {"v": 1, "kind": "request", "workload": workload}
+        yield arrival.at_s, {**head, "phase": "started", **tokens}
+        latency_s = parameters.service_s(arrival.tokens_in, arrival.tokens_out)
+        finished = {**head, "latency_s": latency_s, "tokens_out": arrival.tokens_out, **tokens}
+        heapq.heappush(ends, (arrival.at_s + latency_s, number, finished))
+    while ends:
+        at, _, event = heapq.heappop(ends)
+        yield at, event
+
+
+async def _replay(
+    settings: Settings, events: Iterator[tuple[float, dict[str, object]]], speed: float
+) -> tuple[int, int]:
+    """Publish each event when its time has come, ``speed`` times as fast as it was."""
+    from streams.kafka.outbox import Outbox, acknowledged  # noqa: PLC0415 - heavy
+
+    outbox = Outbox(settings)
+    await outbox.start()
+    began, sent = time.monotonic(), 0
+    try:
+        for due_s, event in events:
+            wait = due_s / speed - (time.monotonic() - began)
+            if wait > 0:
+                await asyncio.sleep(wait)
+            value = json.dumps({**event, "at": time.time()}).encode()
+            await acknowledged([await outbox.send("telemetry", value, key=str(event["workload"]))])
+            sent += 1
+            if sent % PROGRESS_EVERY == 0:
+                click.echo(f"{due_s / 60:.1f} min of the trace, {sent} events", err=True)
+        return sent, 0
+    finally:
+        await outbox.stop()
 
 
 async def _publish(

@@ -116,7 +116,7 @@ async def _actuator(settings: Settings, clock: Clock) -> Actuator:
     if settings.actuator == "memory":
         from actuators.memory import MemoryActuator  # noqa: PLC0415
 
-        return MemoryActuator(clock)
+        return MemoryActuator(clock, undeclared=1)
     from actuators.dryrun import DryRunActuator  # noqa: PLC0415
     from actuators.kubernetes import (  # noqa: PLC0415
         KubernetesActuator,

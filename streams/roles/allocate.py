@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models.allocation import Allocation
+from models.step import SpecChange
 from streams import codec
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
@@ -39,12 +40,20 @@ class Allocate(RoleService):
         self._metrics = metrics
         self._pools: dict[str, Allocation] = {}
         self._undefined: set[str] = set()
+        specs.listen(self._on_spec)
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Grants are learned again from the proposals, which plan repeats while unmet."""
         del partitions
         self._pools.clear()
         return {}
+
+    def _on_spec(self, change: SpecChange) -> None:
+        """A workload that is gone, or in another pool now, frees what it had."""
+        pool = None if change.spec is None else change.spec.spec.pool
+        for name, allocation in self._pools.items():
+            if name != pool:
+                allocation.drop(change.workload)
 
     async def on_batch(self, batch: FetchedBatch) -> None:
         """Decide the proposals of a batch, in order."""

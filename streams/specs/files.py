@@ -148,8 +148,24 @@ class _Reading:
                 f"workload {spec.workload} is defined twice",
             )
         self.scalers[spec.workload] = spec
+        self._not_yet(file, node, spec)
         if spec.spec.pool is not None:
             self._wanted.append((file, _find(node, ("spec", "pool")) or node, spec.spec.pool))
+
+    def _not_yet(self, file: str, node: yaml.Node, spec: AgentScaler) -> None:
+        """What is understood and stored, but not acted on by this version."""
+        for field, used, what in (
+            ("schedules", bool(spec.spec.schedules), "schedules are not acted on yet"),
+            ("vertical", spec.spec.vertical.mode != "Off", "vertical sizing is not done yet"),
+            (
+                "variants",
+                len(spec.spec.variants) > 1,
+                "replicas are not yet shared among variants by cost: the first takes what is new",
+            ),
+        ):
+            if used:
+                where = _find(node, ("spec", field)) or node
+                self.warnings.append(_fault(file, where, f"spec.{field}", what))
 
     def together(self) -> None:
         """What only shows over all files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from models.domain.decision import Epoch, Reason
 from streams.cli import COMMANDS, group
 from streams.cli.explain import explanation, moment
-from streams.cli.publish import Rebase
+from streams.cli.publish import Rebase, _of_trace
 from streams.settings import Settings
 from tests.actuators.test_dispatcher import decision
 
@@ -83,3 +84,15 @@ def test_help_is_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_trace_becomes_starts_and_ends_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"at":0,"tokens_in":5000,"tokens_out":40}\n{"at":1,"tokens_in":10,"tokens_out":1}\n'
+    )
+    told = [
+        (round(at, 3), event.get("phase", "finished")) for at, event in _of_trace(str(path), "a/b")
+    ]
+    # 0.1 + 1.0 + 1.0 s of service for the first; 0.1 + 0.002 + 0.025 s for the second.
+    assert told == [(0.0, "started"), (1.0, "started"), (1.127, "finished"), (2.1, "finished")]

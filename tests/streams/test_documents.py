@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from models.domain.spec import ScalerSpec
 from streams import codec
 from streams.schemas import schemas, text
 from streams.settings import Settings
@@ -109,3 +110,9 @@ def test_no_file_names_a_host_of_a_registry() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock
     assert "--hash=sha256:" in lock
+
+
+def test_the_reference_names_every_field_of_the_spec() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    for name, field in ScalerSpec.model_fields.items():
+        assert f"`{field.alias or name}" in reference, name
