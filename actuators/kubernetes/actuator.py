@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+import yaml
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
@@ -39,6 +40,9 @@ async def connect(kubeconfig: Path | dict[str, object] | None) -> ApiClient:
         return await _connect(kubeconfig)
     except config.ConfigException as error:
         raise NotConfiguredError(str(error)) from error
+    except (OSError, TypeError, KeyError, ValueError, yaml.YAMLError) as error:
+        # What the client makes of a file that is no kubeconfig.
+        raise NotConfiguredError(f"{kubeconfig} is not a kubeconfig: {error!r}") from error
 
 
 async def _connect(kubeconfig: Path | dict[str, object] | None) -> ApiClient:

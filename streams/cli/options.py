@@ -44,6 +44,8 @@ def run(work: Coroutine[Any, Any, T], *, bootstrap: str = "") -> T:
         return asyncio.run(_interruptible(work))
     except asyncio.CancelledError:
         raise click.Abort from None
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone: no fault of Kafka's.
     except (KafkaError, ConnectionError) as error:
         where = f" at {bootstrap}" if bootstrap else ""
         raise click.ClickException(

@@ -184,7 +184,11 @@ class Demo:
             found = [
                 checks.counted(acknowledged, sum(plan.totals().values())),
                 checks.answered(self.collected.decisions, self.collected.outcomes),
-                checks.applied(self.collected.outcomes.values(), self.plant.desired),
+                checks.applied(
+                    self.collected.outcomes.values(),
+                    self.plant.desired,
+                    self.options.parameters.initial_replicas,
+                ),
             ]
             if flushed and all(check.ok for check in found):
                 break

@@ -74,6 +74,13 @@ def test_an_explanation_tells_the_whole_story() -> None:
         assert part in text
 
 
+def test_a_kubeconfig_that_is_none_is_said_to_be_none() -> None:
+    given = ["worker", "--kubeconfig", "/dev/null", "--bootstrap", "127.0.0.1:1"]
+    result = CliRunner().invoke(group, given)
+    assert result.exit_code in {1, 2}
+    assert "Traceback" not in result.output
+
+
 def test_help_is_quick() -> None:
     """Nothing heavy is imported for help."""
     code = (
@@ -91,8 +98,7 @@ def test_a_trace_becomes_starts_and_ends_in_order(tmp_path: Path) -> None:
     path.write_text(
         '{"at":0,"tokens_in":5000,"tokens_out":40}\n{"at":1,"tokens_in":10,"tokens_out":1}\n'
     )
-    told = [
-        (round(at, 3), event.get("phase", "finished")) for at, event in _of_trace(str(path), "a/b")
-    ]
+    events = _of_trace(str(path), "a/b")
+    told = [(round(at, 3), event.get("phase", "finished")) for at, event in events]
     # 0.1 + 1.0 + 1.0 s of service for the first; 0.1 + 0.002 + 0.025 s for the second.
     assert told == [(0.0, "started"), (1.0, "started"), (1.127, "finished"), (2.1, "finished")]
