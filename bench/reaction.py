@@ -100,7 +100,7 @@ async def _measure(
     specs = folder / "specs.yaml"
     specs.write_text("\n---\n".join(_spec(name) for name in names))
     for name in names:
-        await asyncio.to_thread(_create, plane, name)
+        await asyncio.to_thread(plane.create_deployment, name)
     kubeconfig = folder / "kubeconfig.json"
     kubeconfig.write_text(json.dumps(plane.kubeconfig()))
     environment = {
@@ -209,26 +209,6 @@ def _spec(name: str) -> str:
                 "demand": {"unit": "concurrency", "perReplica": 4},
             },
         }
-    )
-
-
-def _create(plane: ControlPlane, name: str) -> None:
-    plane.request(
-        "POST",
-        "/apis/apps/v1/namespaces/default/deployments",
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": name},
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": {"app": name}},
-                "template": {
-                    "metadata": {"labels": {"app": name}},
-                    "spec": {"containers": [{"name": "main", "image": "none"}]},
-                },
-            },
-        },
     )
 
 

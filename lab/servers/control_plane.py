@@ -156,6 +156,24 @@ class ControlPlane:
             text = answer.read()
         return json.loads(text) if text.startswith(b"{") else text.decode()
 
+    def create_deployment(self, name: str, replicas: int = 1) -> None:
+        """A Deployment in the namespace default, with one container that runs nowhere."""
+        template = {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [{"name": "main", "image": "none"}]},
+        }
+        body = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": name}},
+                "template": template,
+            },
+        }
+        self.request("POST", "/apis/apps/v1/namespaces/default/deployments", body)
+
     def _start(self) -> None:
         self._etcd.start()
         self._apiserver.start()

@@ -53,10 +53,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - the overridden signature
         max_records: int | None = None,
     ) -> dict[TP, list[FetchedBatch]]:
-        generation = self.app.consumer_generation_id
         fetched: Mapping[TP, list[Any]] = await super()._fetch_records(
             consumer, active_partitions, timeout=timeout, max_records=max_records
         )
+        generation = self.app.consumer_generation_id
         return {
             tp: [FetchedBatch(tp.topic, tp.partition, records, generation)]
             for tp, records in fetched.items()

@@ -43,6 +43,8 @@ class _Source:
     """The next offset whose partials are not yet handed to the producer."""
     watermark: float = 0.0
     """Moved with ``position`` only: progress must never overtake the partials it speaks of."""
+    block: int | None = None
+    """The open block, once what was folded of the ones before is handed to the producer."""
     done: int | None = None
 
 
@@ -108,6 +110,7 @@ class Aggregate(RoleService):
         await self._flush(source, refusals)
         source.position = batch.records[-1].offset + 1
         source.watermark = watermark
+        source.block = source.fold.block
 
     async def _reject(
         self,
@@ -138,7 +141,7 @@ class Aggregate(RoleService):
 
     def _advance(self, source: _Source) -> None:
         """Move the frontier over blocks that are over and wholly acknowledged."""
-        open_block = source.fold.block
+        open_block = source.block
         while source.sends:
             block, sends = source.sends[0]
             unsettled = []

@@ -42,6 +42,10 @@ class RoleService(abc.ABC):
         self.frontiers: dict[int, int] = {}
         self.assigned: frozenset[int] | None = None
         self.ready = asyncio.Event()
+        self._expected: dict[int, int] = {}
+        """The next offset of each partition."""
+        self._sought: dict[int, int] = {}
+        """Where a batch began that was not the next, when it was last sought again."""
         self._beat_at = time.monotonic()
         self._busy_since: float | None = None
         self.failure: asyncio.Future[BaseException] | None = None
@@ -85,12 +89,42 @@ class RoleService(abc.ABC):
         """
         numbers = frozenset(tp.partition for tp in assigned)
         self.frontiers.clear()
+        self._expected.clear()
+        self._sought.clear()
         self.assigned = numbers
-        self.ready.set()
         wanted = await self.on_assigned(numbers)
-        name = self.settings.topic_prefix + self.topic
+        begins: dict[TP, int] = {}
+        if numbers:
+            earliest = await self.consumer.earliest_offsets(*assigned)
+            committed = self.consumer._committed_offset  # noqa: SLF001 - kept nowhere else
+            for tp in assigned:
+                start = wanted.get(tp.partition, committed.get(tp) or 0)
+                begins[tp] = max(start, earliest[tp])
+                self._expected[tp.partition] = begins[tp]
+        self.ready.set()
         log.info("%s: partitions %s", self.role, sorted(numbers))
-        return {TP(name, partition): offset for partition, offset in wanted.items()}
+        return begins
+
+    async def _in_order(self, batch: FetchedBatch) -> FetchedBatch | None:
+        """The batch from where the last one ended; None: it is not the next, and was dropped.
+
+        A fetch that was under way when partitions were reassigned may deliver what lies before
+        or beyond the seek.  What is beyond is sought again; if the broker then begins there once
+        more, nothing lies between (the log was cut, or holds control records).
+        """
+        expected = self._expected.get(batch.partition)
+        if expected is None:
+            return None
+        first = batch.records[0].offset
+        if first < expected:
+            records = [record for record in batch.records if record.offset >= expected]
+            return batch._replace(records=records) if records else None
+        if first > expected and self._sought.get(batch.partition) != first:
+            self._sought[batch.partition] = first
+            log.info("%s/%d: %d came, %d is next", batch.topic, batch.partition, first, expected)
+            await self.consumer.seek_wait({TP(batch.topic, batch.partition): expected})
+            return None
+        return batch
 
     def frontier(self, tp: TP) -> int | None:
         """See ``OffsetPolicy``."""
@@ -111,14 +145,12 @@ class RoleService(abc.ABC):
 
     async def _consume(self, stream: StreamT[Any]) -> None:
         async for event in stream.events():
-            batch: FetchedBatch = event.value
-            if self.assigned is None or batch.partition not in self.assigned:
-                continue
-            if batch.generation != self.app.consumer_generation_id:
-                continue  # Fetched before a rebalance: it is fetched again from the commit.
             self._busy_since = time.monotonic()
             try:
-                await self.on_batch(batch)
+                batch = await self._in_order(event.value)
+                if batch is not None:
+                    self._expected[batch.partition] = batch.records[-1].offset + 1
+                    await self.on_batch(batch)
             except Exception as error:
                 self._fail(error)
                 raise

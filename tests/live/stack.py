@@ -37,26 +37,6 @@ def fresh_settings(bootstrap: str, **more: Any) -> Settings:
     return Settings(**{**given, **more})
 
 
-def deployment(plane: ControlPlane, name: str, replicas: int = 1) -> None:
-    plane.request(
-        "POST",
-        "/apis/apps/v1/namespaces/default/deployments",
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": name},
-            "spec": {
-                "replicas": replicas,
-                "selector": {"matchLabels": {"app": name}},
-                "template": {
-                    "metadata": {"labels": {"app": name}},
-                    "spec": {"containers": [{"name": "main", "image": "none"}]},
-                },
-            },
-        },
-    )
-
-
 def read_deployment(plane: ControlPlane, name: str) -> dict[str, Any]:
     found: dict[str, Any] = plane.request(
         "GET", f"/apis/apps/v1/namespaces/default/deployments/{name}"

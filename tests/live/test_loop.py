@@ -74,7 +74,7 @@ async def test_one_to_many_to_one_with_pods_ready(
 ) -> None:
     settings = stack.fresh_settings(kafka.bootstrap)
     await stack.make_topics(settings)
-    stack.deployment(granted, "chat")
+    granted.create_deployment("chat")
     specs = tmp_path / "chat.yaml"
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 5}}
     specs.write_text(stack.scaler("chat", behavior=behavior))
@@ -116,7 +116,7 @@ async def test_kill_9_between_decision_and_patch(
     """After the restart: the newest decided replicas, by one change of the object."""
     settings = stack.fresh_settings(kafka.bootstrap, decision_valid_s=120.0, session_timeout_s=2.0)
     await stack.make_topics(settings)
-    stack.deployment(granted, "killed")
+    granted.create_deployment("killed")
     specs = tmp_path / "killed.yaml"
     specs.write_text(stack.scaler("killed"))
     planner = stack.WorkerProcess(
@@ -181,7 +181,7 @@ async def test_kill_9_between_decision_and_patch(
 
 async def test_a_verb_that_is_not_granted_is_refused(granted: ControlPlane) -> None:
     """The restricted user may do what deploy/rbac.yaml says, and nothing beyond it."""
-    stack.deployment(granted, "guarded")
+    granted.create_deployment("guarded")
     client = await connect(granted.kubeconfig(ACTUATOR))
     actuator = KubernetesActuator(client, clock=SystemClock())
     ref = reference("guarded")
@@ -216,7 +216,7 @@ async def test_a_verb_that_is_not_granted_is_refused(granted: ControlPlane) -> N
 
 @pytest.mark.timeout(180)
 async def test_the_watch_survives_a_restart_of_the_api_server(granted: ControlPlane) -> None:
-    stack.deployment(granted, "watched")
+    granted.create_deployment("watched")
     client = await connect(granted.kubeconfig(ACTUATOR))
     actuator = KubernetesActuator(client, clock=SystemClock(), resync_s=3600)
     seen: list[Observation] = []
