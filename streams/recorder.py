@@ -16,6 +16,7 @@ from typing import IO, Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from models.domain.load import Load, Progress
 from streams import codec, steplog
 from streams.kafka.security import client_options
 from streams.settings import Settings
@@ -134,8 +135,7 @@ class Recorder:
                     if offset >= first:
                         found.append(value)
             steps.popleft()
-            records = tuple(codec.load_record(value) for value in found)
-            whole = msgspec.structs.replace(step, records=records)
+            whole = msgspec.structs.replace(step, records=_decoded(found))
             self._write("steps", codec.encode(whole))
 
     def _write(self, topic: str, line: bytes) -> None:
@@ -143,3 +143,12 @@ class Recorder:
         self._files[topic].write(line + b"\n")
         if self._listener is not None and topic in FILES:
             self._listener(topic, line)
+
+
+def _decoded(values: list[bytes]) -> tuple[Load | Progress, ...]:
+    """What plan could decode of them: the rest went to foretide.rejected there."""
+    records: list[Load | Progress] = []
+    for value in values:
+        with contextlib.suppress(msgspec.MsgspecError):
+            records.append(codec.load_record(value))
+    return tuple(records)
