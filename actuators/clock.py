@@ -78,6 +78,12 @@ class ScaledClock:
         self._monotonic = time.monotonic()
         self._origin = self._wall + self._fast_s - self._length_s
 
+    async def meet_the_wall(self) -> None:
+        """Wait until the fast part is over, and this clock shows what the machine's does."""
+        while self._wall is None or time.monotonic() - self._monotonic < self._fast_s:
+            left = self._fast_s - (time.monotonic() - self._monotonic)
+            await asyncio.sleep(max(left, 0.01) if self._wall is not None else 0.01)
+
     def now(self) -> float:
         """Scaled Unix seconds."""
         return self._scaled(time.monotonic() - self._monotonic)

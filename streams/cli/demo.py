@@ -87,6 +87,7 @@ async def _demo(asked, *, as_json: bool) -> bool:  # type: ignore[no-untyped-def
         else:
             screen.finish(demo, result)
         if asked.stay:
+            await demo.until_now()
             screen.stay(demo)
             with contextlib.suppress(asyncio.CancelledError):
                 await demo.idle()

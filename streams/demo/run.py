@@ -268,6 +268,13 @@ class Demo:
         }
         (self.options.out / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
+    async def until_now(self) -> None:
+        """Wait until the hour that was replayed has become the hour that has just gone by.
+
+        Before that, telemetry of this moment would lie in the loop's future.
+        """
+        await self.clock.meet_the_wall()
+
     async def idle(self) -> None:
         """Keep the loop alive without traffic, until cancelled or a role fails."""
         actuate = next(role for role in self.worker.roles if isinstance(role, Actuate))

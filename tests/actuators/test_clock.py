@@ -21,6 +21,14 @@ def test_a_scaled_clock_stands_then_runs_then_meets_the_wall() -> None:
     assert clock.wall_seconds(5.0) == 5.0
 
 
+async def test_it_can_be_waited_for_until_it_meets_the_wall() -> None:
+    clock = ScaledClock(speed=1000.0, length_s=100.0)
+    clock.start()
+    assert abs(clock.now() - time.time()) > 10
+    await asyncio.wait_for(clock.meet_the_wall(), 5)
+    assert abs(clock.now() - time.time()) < 0.05
+
+
 def test_at_wall_and_now_agree() -> None:
     clock = ScaledClock(speed=60.0, length_s=3600.0)
     clock.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoResult]:
             await demo.recorder.catch_up(timeout_s=5.0)
             # The good element of the array is counted, the worker goes on.
             assert sum(plan.totals().values()) == before + 1
+            # After the replay the loop's time is the wall's: an event of now is not ahead of it.
+            await demo.until_now()
+            event = {"v": 1, "kind": "request", "workload": "prod/x", "at": time.time()}
+            value = json.dumps(event).encode()
+            await acknowledged([await demo.worker.outbox.send("telemetry", value, key=None)])
+            for _ in range(100):
+                await asyncio.sleep(0.05)
+                if sum(plan.totals().values()) == before + 2:
+                    break
+            assert sum(plan.totals().values()) == before + 2
             return result
 
     return folder / "out", asyncio.run(whole())
