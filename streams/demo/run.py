@@ -122,6 +122,8 @@ class Demo:
         self.recorder = Recorder(self.settings, options.out, self.collected.take)
         await self.recorder.start()
         self._stack.push_async_callback(self.recorder.stop)
+        # After the worker has stopped: what it sent last belongs to the recording.
+        self._stack.push_async_callback(self.recorder.catch_up, timeout_s=3.0)
         self._say("starting the worker: aggregate, plan, allocate, actuate")
         self.worker: Worker = build(
             self.settings,
