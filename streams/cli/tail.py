@@ -54,7 +54,15 @@ async def _tail(
         "outcomes": lambda v: outcome_line(codec.outcome(v)),
         "rejected": lambda v: rejected_line(codec.rejected(v)),
     }
+    told: set[tuple[str, int, int, int | None]] = set()
     async for value in read(settings, what, from_start=from_start, follow=follow):
+        if what == "rejected":
+            # A block that is folded again rejects again: a place in the log is told once.
+            place = codec.rejected(value)
+            key = (place.topic, place.partition, place.offset, place.index)
+            if key in told:
+                continue
+            told.add(key)
         click.echo(value.decode() if as_json else show[what](value))
 
 

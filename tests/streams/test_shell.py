@@ -15,6 +15,7 @@ from models.domain.telemetry import ReplicaReport, Resource
 from models.step import SpecChange
 from streams import codec
 from streams.app import build
+from streams.cli.tail import _tail
 from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.outbox import acknowledged
 from streams.kafka.reader import read
@@ -181,5 +182,27 @@ async def test_a_workload_of_a_pool_gets_what_is_free_of_it(settings: Settings) 
         assert made[0].to.replicas == {"default": 3}
         assert made[0].reason is Reason.POOL_CAPACITY
         assert made[0].trail[-1].before == 10  # What it wished for, within its own bounds.
+    finally:
+        await worker.stop()
+
+
+async def test_a_place_in_the_log_that_was_rejected_twice_is_told_once(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker = build(settings.model_copy(update={"roles": ()}), check_topics=False)
+    await worker.start()
+    try:
+        first = codec.rejection("t", 0, 7, b"x", (None, "", "not JSON"))
+        other = codec.rejection("t", 0, 7, b"x", (3, "$.v", "unknown"))
+        sends = [
+            await worker.outbox.send("rejected", codec.encode(record), key="t/0/7", partition=0)
+            for record in (first, other, first)
+        ]
+        await acknowledged(sends)
+        await _tail(settings, "rejected", as_json=False, from_start=True, follow=False)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2
+        assert "t/0@7 not JSON" in lines[0]
+        assert "t/0@7[3] $.v: unknown" in lines[1]
     finally:
         await worker.stop()
