@@ -3,7 +3,7 @@ FROM python:3.11.13-slim-bookworm
 
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md LICENSE ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 COPY client client
 COPY streams streams
 COPY models models

@@ -19,8 +19,11 @@ $(STAMP): requirements.lock pyproject.toml client/pyproject.toml
 	  { echo "Foretide needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked packages into $(VENV) (a minute or two the first time)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# --no-deps: the lock is complete, and without it pip looks past a pin for a newer release
+	@# wherever a package asks for another with an extra.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e .
+	@$(BIN)/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 demo: setup ## Watch an hour of LLM traffic be scaled, in about a minute (ARGS="--json")
