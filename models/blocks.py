@@ -2,18 +2,21 @@
 
 Rule: a block is a run of offsets fixed by the log alone, so whoever folds it again, from its
 start, gets the same partials; a partial is cumulative in its block (docs/design.md, "Blocks").
-Flow: decoded events in offset order -> BlockFold -> Load partials.
+Flow: columns of decoded events in offset order -> BlockFold -> Load partials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 
+import numpy as np
 from msgspec import UNSET
 
+from models import sketch
+from models.columns import NOBODY, UNSAID, Columns, Ints
 from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
-from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
-from models.sketch import bucket
+from models.domain.telemetry import ReplicaReport, Resource
 
 BLOCK_OFFSETS = 1 << 17
 """A block ends after this many offsets at the latest.  Part of the wire version."""
@@ -66,44 +69,21 @@ class _Sums:
         self.replicas: dict[str, ReplicaGauge] = {}
         self.started_s: list[float] = []
 
-    def add(self, event: Telemetry, offset: int) -> None:
+    def add_other(self, event: Resource | ReplicaReport, offset: int) -> None:
         at_us = round(event.at * 1e6)
-        self.reach = offset
+        self.reach = max(self.reach, offset)
         self.sent_us = max(self.sent_us, at_us)
         self.events += 1
-        if isinstance(event, Request):
-            self._request(event)
-        elif isinstance(event, Resource):
+        if isinstance(event, Resource):
             self._resource(event, at_us)
         else:
             self._replicas(event, at_us)
 
-    def _request(self, event: Request) -> None:
-        if event.phase == "started":
-            self.started += 1
-            if event.tokens_in is not UNSET:
-                self.tokens_in_started += event.tokens_in
-            return
-        self.finished += 1
-        if event.status == "error":
-            self.errors += 1
-        elif event.status == "dropped":
-            self.dropped += 1
-        if event.latency_s is not UNSET:
-            latency_us = round(event.latency_s * 1e6)
-            index = bucket(latency_us)
-            self.latency_count += 1
-            self.latency_us += latency_us
-            self.latency[index] = self.latency.get(index, 0) + 1
-        if event.tokens_in is not UNSET:
-            self.tokens_in += event.tokens_in
-        if event.tokens_out is not UNSET:
-            self.tokens_out += event.tokens_out
-        if event.tenant is not UNSET:
-            tenants = self.tenants
-            known = event.tenant in tenants or len(tenants) < MAX_TENANTS
-            name = event.tenant if known else OTHER_TENANTS
-            tenants[name] = tenants.get(name, 0) + 1
+    def add_tenant(self, tenant: str, count: int) -> None:
+        tenants = self.tenants
+        known = tenant in tenants or len(tenants) < MAX_TENANTS
+        name = tenant if known else OTHER_TENANTS
+        tenants[name] = tenants.get(name, 0) + count
 
     def _resource(self, event: Resource, at_us: int) -> None:
         before = self.pods.get(event.pod)
@@ -158,7 +138,7 @@ class _Sums:
 class BlockFold:
     """Folds one telemetry partition.
 
-    ``append`` every record in offset order, rejected ones too (with no events): blocks are cut
+    ``fold`` every record in offset order, rejected ones too (with no events): blocks are cut
     by records, not by what is in them.  ``drain`` gives the partials that changed since the last
     drain; draining more or less often changes how many partials are sent, never a total.
     """
@@ -175,28 +155,123 @@ class BlockFold:
         self._dirty: set[tuple[str, int]] = set()
         self._finished: list[Load] = []
 
-    def append(self, offset: int, timestamp_ms: int, events: Iterable[Telemetry]) -> None:
-        """Fold the events of one record.
+    def fold(self, offsets: Ints, seconds: Ints, columns: Columns) -> None:
+        """Fold messages in the order of the log.
 
-        ``timestamp_ms`` is the record's own timestamp as the log has it (append time on Kafka);
-        it is not mapped by any clock, because a block depends on the log alone.
+        ``offsets`` and ``seconds`` have one value per message: its offset, and the second of its
+        own timestamp in the log (the append time on Kafka), which no clock has mapped: a block
+        depends on the log alone.  ``columns.message`` indexes them.
         """
-        second = timestamp_ms // 1000
-        if self.block is None:
-            self.block = offset
-            self._max_second = second
-        elif second > self._max_second or offset - self.block >= BLOCK_OFFSETS:
-            self._finish()
-            self.block = offset
-            self._max_second = max(second, self._max_second)
-        self.position = offset + 1
-        for event in events:
-            key = (event.workload, int(event.at))
-            sums = self._sums.get(key)
-            if sums is None:
-                sums = self._sums[key] = _Sums()
-            sums.add(event, offset)
+        begin, count = 0, len(offsets)
+        while begin < count:
+            if self.block is None:
+                self._open(int(offsets[begin]), int(seconds[begin]))
+            end = self._end(offsets, seconds, begin)
+            if end == begin:
+                self._finish()
+                self._open(int(offsets[begin]), max(int(seconds[begin]), self._max_second))
+                continue
+            self._fold(offsets, columns, begin, end)
+            begin = end
+        if count:
+            self.position = int(offsets[-1]) + 1
+
+    def _open(self, offset: int, second: int) -> None:
+        self.block = offset
+        self._max_second = second
+
+    def _end(self, offsets: Ints, seconds: Ints, begin: int) -> int:
+        """Index of the first message from ``begin`` on that does not belong to the open block."""
+        end = int(np.searchsorted(offsets, (self.block or 0) + BLOCK_OFFSETS))
+        newer = seconds[begin:end] > self._max_second
+        return begin + int(newer.argmax()) if newer.any() else max(end, begin)
+
+    def _fold(self, offsets: Ints, columns: Columns, begin: int, end: int) -> None:
+        """Fold the events of messages ``begin`` to ``end`` into the open block."""
+        first, last = np.searchsorted(columns.message, (begin, end)).tolist()
+        if first < last:
+            self._requests(offsets, columns, slice(first, last))
+        for message, event in columns.others:
+            if begin <= message < end:
+                key = (event.workload, int(event.at))
+                self._of(key).add_other(event, int(offsets[message]))
+                self._dirty.add(key)
+
+    def _requests(self, offsets: Ints, columns: Columns, part: slice) -> None:
+        """Fold requests group by group: a group is one workload in one second."""
+        at = columns.at[part]
+        seconds = at.astype(np.int64)
+        base = int(seconds.min())
+        span = int(seconds.max()) - base + 1
+        keys, group = np.unique(
+            columns.workload[part] * span + (seconds - base), return_inverse=True
+        )
+        order = np.argsort(group, kind="stable")
+        starts = np.searchsorted(group[order], np.arange(len(keys)))
+
+        def total(values: Ints) -> list[int]:
+            found: list[int] = np.add.reduceat(values[order], starts).tolist()
+            return found
+
+        n = len(at)
+        ones = np.ones(n, np.int64)
+        begun = np.zeros(n, np.int64)
+        if columns.started is not None:
+            begun = columns.started[part].astype(np.int64)
+        ended = ones - begun
+        failed = dropped = [0] * len(keys)
+        if columns.failed is not None:
+            failed, dropped = (total(flag[part] * ended) for flag in columns.failed)
+        latency_s, tokens_in = columns.latency_s[part], columns.tokens_in[part]
+        tokens_out = columns.tokens_out[part]
+        timed = (latency_s != UNSAID) & (ended == 1)
+        latency_us = np.rint(np.where(timed, latency_s, 0.0) * 1e6).astype(np.int64)
+        prompt = np.where(tokens_in != UNSAID, tokens_in, 0)
+        written = np.where(tokens_out != UNSAID, tokens_out, 0)
+        at_us = np.rint(at * 1e6).astype(np.int64)
+        rows = zip(
+            [columns.names[code] for code in (keys // span).tolist()],
+            (keys % span + base).tolist(),
+            np.maximum.reduceat(offsets[columns.message[part]][order], starts).tolist(),
+            np.maximum.reduceat(at_us[order], starts).tolist(),
+            total(ones),
+            total(begun),
+            failed,
+            dropped,
+            total(timed.astype(np.int64)),
+            total(latency_us),
+            total(prompt * begun),
+            total(prompt * ended),
+            total(written * ended),
+            strict=True,
+        )
+        touched: list[_Sums] = []
+        for name, second, reach, sent_us, count, began, bad, gone, n_us, us, p0, p1, w in rows:
+            key = (name, second)
+            sums = self._of(key)
+            touched.append(sums)
             self._dirty.add(key)
+            sums.reach = max(sums.reach, reach)
+            sums.sent_us = max(sums.sent_us, sent_us)
+            sums.events += count
+            sums.started += began
+            sums.finished += count - began
+            sums.errors += bad
+            sums.dropped += gone
+            sums.latency_count += n_us
+            sums.latency_us += us
+            sums.tokens_in_started += p0
+            sums.tokens_in += p1
+            sums.tokens_out += w
+        _sketch(touched, group[timed], latency_us[timed])
+        if columns.tenants is not None:
+            _tenants(touched, group, ended, columns.tenants[part])
+
+    def _of(self, key: tuple[str, int]) -> _Sums:
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sums()
+        return sums
 
     def drain(self) -> list[Load]:
         """Partials that changed since the last drain, those of finished blocks first."""
@@ -216,3 +291,21 @@ class BlockFold:
             return []
         # Sorted, so that what is sent is a function of the log and not of hashing.
         return [self._sums[key].partial(*key, self.source, block) for key in sorted(self._dirty)]
+
+
+def _sketch(touched: list[_Sums], group: Ints, latency_us: Ints) -> None:
+    """Count latencies into the groups' buckets."""
+    size = sketch.BUCKETS
+    pairs, counts = np.unique(group * size + sketch.buckets(latency_us), return_counts=True)
+    whose, index = np.divmod(pairs, size)
+    for number, at, count in zip(whose.tolist(), index.tolist(), counts.tolist(), strict=True):
+        latency = touched[number].latency
+        latency[at] = latency.get(at, 0) + count
+
+
+def _tenants(touched: list[_Sums], group: Ints, ended: Ints, tenants: Sequence[str]) -> None:
+    """Count tenants in the order they first came: the first ``MAX_TENANTS`` have names."""
+    pairs = Counter(zip(group.tolist(), tenants, ended.tolist(), strict=True))
+    for (number, tenant, finished), count in pairs.items():
+        if finished and tenant is not NOBODY:
+            touched[number].add_tenant(tenant, count)

@@ -8,11 +8,25 @@ Used by aggregate (fold) and plan (read).
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 ACCURACY = 0.02
 GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
-_PER_LOG = 1.0 / math.log(GAMMA)
+
+LARGEST_US = 1_000_000_000_000
+"""The longest latency there is, microseconds: eleven days."""
+
+_BOUNDS = [math.floor(GAMMA**index) for index in range(math.ceil(math.log(LARGEST_US, GAMMA)) + 1)]
+"""The largest whole microsecond in each bucket: integers, so that no rounding decides."""
+
+BUCKETS = len(_BOUNDS)
+"""Number of buckets."""
+
+_BOUNDS_ARRAY = np.array(_BOUNDS, np.int64)
 
 
 def bucket(latency_us: int) -> int:
@@ -21,7 +35,12 @@ def bucket(latency_us: int) -> int:
     >>> bucket(840_000)
     341
     """
-    return math.ceil(math.log(latency_us) * _PER_LOG) if latency_us > 1 else 0
+    return bisect_left(_BOUNDS, latency_us)
+
+
+def buckets(latencies_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``bucket`` of each of an array."""
+    return np.searchsorted(_BOUNDS_ARRAY, latencies_us).astype(np.int64)
 
 
 def seconds(index: int) -> float:

@@ -23,7 +23,7 @@ from models.domain.telemetry import MAX_AHEAD_S, ReplicaReport, Request, Resourc
 encode = msgspec.json.Encoder().encode
 """Any record to JSON; fields in the order of their definition, so equal records are equal bytes."""
 
-load_record = msgspec.json.Decoder(Load | Progress).decode
+_load_records = msgspec.json.Decoder(Load | Progress | list[Load | Progress]).decode
 decision = msgspec.json.Decoder(Decision).decode
 forecast = msgspec.json.Decoder(Forecast).decode
 proposal = msgspec.json.Decoder(Proposal).decode
@@ -31,23 +31,29 @@ outcome = msgspec.json.Decoder(Outcome).decode
 rejected = msgspec.json.Decoder(Rejected).decode
 
 
+def load_records(value: bytes) -> list[Load | Progress]:
+    """The records of a message of the load topic: one, or an array of them."""
+    found = _load_records(value)
+    return found if isinstance(found, list) else [found]
+
+
 class _StrictRequest(Request, frozen=True, kw_only=True, tag="request", forbid_unknown_fields=True):
     """A request without unknown fields: the common case, decoded in one pass."""
 
 
-class _StrictResource(
+class StrictResource(
     Resource, frozen=True, kw_only=True, tag="resource", forbid_unknown_fields=True
 ):
     """As ``_StrictRequest``."""
 
 
-class _StrictReplicas(
+class StrictReplicas(
     ReplicaReport, frozen=True, kw_only=True, tag="replicas", forbid_unknown_fields=True
 ):
     """As ``_StrictRequest``."""
 
 
-_Strict = _StrictRequest | _StrictResource | _StrictReplicas
+_Strict = _StrictRequest | StrictResource | StrictReplicas
 _strict_one = msgspec.json.Decoder(_Strict).decode
 _strict_many = msgspec.json.Decoder(list[_Strict]).decode
 _lenient = msgspec.json.Decoder(Telemetry).decode
@@ -59,7 +65,7 @@ _KNOWN: dict[type, frozenset[str]] = {
     kind: frozenset({"kind", *kind.__struct_fields__})
     for kind in (Request, Resource, ReplicaReport)
 }
-_REFUSALS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+REFUSALS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 @dataclass(slots=True)
@@ -84,7 +90,7 @@ def telemetry(value: bytes | None, appended_at: float) -> Decoded:
     is_array = value.lstrip()[:1] == b"["
     try:
         events: list[Telemetry] = list(_strict_many(value)) if is_array else [_strict_one(value)]
-    except _REFUSALS:
+    except REFUSALS:
         return _one_by_one(value, appended_at, is_array=is_array)
     limit = appended_at + MAX_AHEAD_S
     if any(event.at > limit for event in events):
@@ -99,7 +105,7 @@ def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
         return decoded
     try:
         elements = _elements(value)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         decoded.rejected.append((None, *_why(error, value)))
         return decoded
     for index, element in enumerate(elements):
@@ -110,7 +116,7 @@ def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
 def _element(value: bytes, index: int | None, appended_at: float, decoded: Decoded) -> None:
     try:
         event = _lenient(value)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         decoded.rejected.append((index, *_why(error, value)))
         return
     ahead = event.at - appended_at

@@ -150,5 +150,5 @@ def _decoded(values: list[bytes]) -> tuple[Load | Progress, ...]:
     records: list[Load | Progress] = []
     for value in values:
         with contextlib.suppress(msgspec.MsgspecError):
-            records.append(codec.load_record(value))
+            records += codec.load_records(value)
     return tuple(records)

@@ -22,7 +22,7 @@ from streams.topics import TABLE
 
 RECORDS: dict[str, Any] = {
     "telemetry": Telemetry,
-    "load": Load | Progress,
+    "load": Load | Progress | list[Load | Progress],
     "steps": StepRecord,
     "forecasts": Forecast,
     "proposals": Proposal,

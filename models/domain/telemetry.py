@@ -20,17 +20,21 @@ MAX_AHEAD_S = 60.0
 _LARGEST = 1e15
 """Upper bound of every number: refuses infinity, and keeps sums of integers below 2**63."""
 
+WORKLOAD_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$(?!\n)"
+WORKLOAD_LENGTH = 3, 317
+
 WorkloadName = Annotated[
     str,
     Meta(
-        min_length=3,
-        max_length=317,
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        min_length=WORKLOAD_LENGTH[0],
+        max_length=WORKLOAD_LENGTH[1],
+        pattern=WORKLOAD_PATTERN,
         description="namespace/name, both as Kubernetes spells names",
     ),
 ]
 Label = Annotated[str, Meta(max_length=253)]
 Number = Annotated[float, Meta(ge=0, le=_LARGEST)]
+Latency = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]
 Replicas = Annotated[int, Meta(ge=0, le=1_000_000)]
 Ratio = Annotated[float, Meta(ge=0, le=1_000)]
@@ -48,7 +52,7 @@ class Request(Event, frozen=True, kw_only=True, tag="request"):
     """A request that started or finished; starts lead completions by the service time."""
 
     phase: Literal["started", "finished"] = "finished"
-    latency_s: Number | UnsetType = UNSET
+    latency_s: Latency | UnsetType = UNSET
     tokens_in: Count | UnsetType = UNSET
     tokens_out: Count | UnsetType = UNSET
     status: Literal["ok", "error", "dropped"] = "ok"

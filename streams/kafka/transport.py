@@ -18,7 +18,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
-from streams.kafka.batch import FetchedBatch
+from streams.kafka.batch import FetchedBatch, Run, run_of
+from streams.kafka.bulk import deliver_runs
 
 
 class OffsetPolicy(Protocol):
@@ -39,6 +40,11 @@ class OffsetPolicy(Protocol):
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The consumer's thread, returning one object per partition instead of one per record."""
 
+    async def on_start(self) -> None:
+        """See the parent; nothing has been fetched yet."""
+        await super().on_start()
+        deliver_runs(self._consumer)
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust fixes this at 1500 ms, and has no setting.  A broker answers as soon as there is
@@ -58,10 +64,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         )
         generation = self.app.consumer_generation_id
         return {
-            tp: [FetchedBatch(tp.topic, tp.partition, records, generation)]
+            tp: [FetchedBatch(tp.topic, tp.partition, _runs(records), generation)]
             for tp, records in fetched.items()
             if records
         }
+
+
+def _runs(fetched: list[Any]) -> list[Run]:
+    """Runs, or single records of a fetch whose consumer does not deliver runs."""
+    return fetched if isinstance(fetched[0], Run) else [run_of(fetched)]
 
 
 class BatchConsumer(driver.Consumer):
@@ -76,12 +87,11 @@ class BatchConsumer(driver.Consumer):
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         batch: FetchedBatch = record
-        last = batch.records[-1]
         return ConsumerMessage(
             batch.topic,
             batch.partition,
-            last.offset,
-            last.timestamp / 1000.0,
+            batch.last,
+            batch.newest_ms / 1000.0,
             0,
             [],
             None,

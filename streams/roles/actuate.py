@@ -26,8 +26,8 @@ from models.step import SpecChange
 from streams import codec
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox
+from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
-from streams.roles.plan import partition_of
 from streams.roles.role import RoleService
 from streams.settings import Settings
 from streams.specs_table import SpecTable
@@ -121,14 +121,14 @@ class Actuate(RoleService):
         """Hand over the decisions; the newest of a workload supersedes the rest."""
         if self._dispatcher is None:
             return
-        for record in batch.records:
+        for offset, _, value in batch.records():
             try:
-                decision = codec.decision(record.value or b"")
+                decision = codec.decision(value or b"")
             except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, record.offset)
+                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
                 continue
-            self._backlog[batch.partition].append((record.offset, decision))
-        position = batch.records[-1].offset + 1
+            self._backlog[batch.partition].append((offset, decision))
+        position = batch.last + 1
         if position < self._caught_up_at[batch.partition]:
             return
         backlog, self._backlog[batch.partition] = self._backlog[batch.partition], []

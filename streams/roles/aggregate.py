@@ -1,7 +1,8 @@
 """aggregate: raw events of any key, folded into partial loads by workload and second.
 
-Rule: decode once, at the edge; send partials as soon as a batch is folded; commit only block
-starts, and only when every partial of the blocks before is acknowledged.
+Rule: decode once, at the edge; send partials as soon as a batch is folded, or, when sending is
+what takes the time, a little later; commit only block starts, and only when every partial of the
+blocks before is acknowledged.
 Flow: foretide.telemetry -> foretide.load, foretide.rejected.
 """
 
@@ -9,22 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
+import numpy as np
 from faust.types import TP
+from numpy.typing import NDArray
 
 from actuators.clock import Clock
 from models.blocks import BlockFold
-from models.domain.load import Progress, SourceProgress
+from models.domain.load import Load, Progress, SourceProgress
 from streams import codec
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
+from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
 from streams.settings import Settings
+from streams.telemetry import DecodedBatch, TelemetryDecoder
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +38,42 @@ FASTEST_REPORT_S = 0.05
 """Progress is reported no more often than this, however fast the clock runs."""
 
 
+FLUSH_SHARE = 10.0
+"""A flush that took t is followed by the next no sooner than this many t: a tenth of the time at
+most goes into telling a second again and again."""
+
+FLUSH_MOST_S = 0.25
+"""The longest a partial waits for that."""
+
+BUNDLE_BYTES = 128 * 1024
+"""Partials of one load partition go as one message, up to about so many bytes."""
+
+
+@dataclass(slots=True)
+class _Mark:
+    """How far a source has got: next offset, watermark, first offset of the open block."""
+
+    position: int = 0
+    watermark: float = 0.0
+    block: int | None = None
+
+
 @dataclass(slots=True)
 class _Source:
     """One telemetry partition: its fold, what is in flight of it, and how far it is known read."""
 
     fold: BlockFold
+    decoder: TelemetryDecoder = field(default_factory=TelemetryDecoder)
+    folded: _Mark = field(default_factory=_Mark)
+    sent: _Mark = field(default_factory=_Mark)
+    """What of ``folded`` is handed to the producer: progress must never overtake the partials."""
     sends: deque[tuple[int, list[asyncio.Future[Any]]]] = field(default_factory=deque)
     """(block, sends of its partials), oldest first."""
-    position: int = 0
-    """The next offset whose partials are not yet handed to the producer."""
-    watermark: float = 0.0
-    """Moved with ``position`` only: progress must never overtake the partials it speaks of."""
-    block: int | None = None
-    """The open block, once what was folded of the ones before is handed to the producer."""
+    refused: dict[int, list[asyncio.Future[Any]]] = field(default_factory=dict)
+    """Sends of rejections, by the block that was open before them; joined to ``sends`` later."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    due_at: float = 0.0
+    """When the next flush may be, by the loop's clock."""
     done: int | None = None
 
 
@@ -63,11 +92,14 @@ class Aggregate(RoleService):
         self._outbox = outbox
         self._metrics = metrics
         self._sources: dict[int, _Source] = {}
+        self._load_partitions = 0
 
     async def start(self) -> None:
         """See ``RoleService``."""
+        self._load_partitions = await self._outbox.partitions("load")
         await super().start()
         self.spawn(self._report(), "progress")
+        self.spawn(self._flush_late(), "flush")
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Begin each partition's open block anew: its start is what was committed."""
@@ -80,7 +112,9 @@ class Aggregate(RoleService):
         committed = self.consumer._committed_offset  # noqa: SLF001 - Faust keeps it nowhere else
         for tp in tps:
             at = committed.get(tp)
-            self._sources[tp.partition].position = max(at or 0, earliest[tp])
+            source = self._sources[tp.partition]
+            source.folded.position = max(at or 0, earliest[tp])
+            source.sent = source.folded
             if at is not None and earliest[tp] > at:
                 self._metrics.truncated.inc()
                 log.error(
@@ -91,57 +125,113 @@ class Aggregate(RoleService):
         return {}
 
     async def on_batch(self, batch: FetchedBatch) -> None:
-        """Fold a batch and send what changed."""
+        """Fold a batch, and send what changed as soon as it is due."""
         source = self._sources.get(batch.partition)
         if source is None:
             return
-        refusals: list[asyncio.Future[Any]] = []
-        watermark = source.watermark
-        for record in batch.records:
-            appended_at = self._clock.at_wall(record.timestamp / 1000.0)
-            decoded = codec.telemetry(record.value, appended_at)
-            source.fold.append(record.offset, record.timestamp, decoded.events)
-            watermark = max(watermark, appended_at)
-            self._metrics.events.inc(len(decoded.events))
-            if decoded.unknown:
-                self._metrics.unknown_fields.inc(decoded.unknown.total())
-            for fault in decoded.rejected:
-                refusals += [await self._reject(batch, record.offset, record.value, fault)]
-        await self._flush(source, refusals)
-        source.position = batch.records[-1].offset + 1
-        source.watermark = watermark
-        source.block = source.fold.block
+        before = source.fold.block
+        decoded, offsets, newest = self._fold(source, batch)
+        source.folded = _Mark(
+            position=batch.last + 1,
+            watermark=max(source.folded.watermark, newest),
+            block=source.fold.block,
+        )
+        self._metrics.events.inc(len(decoded.columns))
+        if decoded.unknown:
+            self._metrics.unknown_fields.inc(decoded.unknown.total())
+        if decoded.rejected:
+            values = [value for run in batch.runs for value in run.values]
+            began = source.fold.block if before is None else before
+            refused = source.refused.setdefault(began or 0, [])
+            for message, fault in decoded.rejected:
+                place = batch.topic, batch.partition, int(offsets[message])
+                refused.append(await self._reject(*place, values[message], fault))
+        if asyncio.get_running_loop().time() >= source.due_at:
+            await self._flush(source)
+
+    def _fold(
+        self, source: _Source, batch: FetchedBatch
+    ) -> tuple[DecodedBatch, NDArray[np.int64], float]:
+        """Decode and fold; also the messages' offsets, and the newest append time."""
+        offsets = np.concatenate([_ints(run.offsets) for run in batch.runs])
+        stamps = np.concatenate(
+            [
+                np.broadcast_to(np.array(run.timestamps, np.int64), len(run.offsets))
+                for run in batch.runs
+            ]
+        )
+        distinct, which = np.unique(stamps, return_inverse=True)
+        mapped = np.array([self._clock.at_wall(ms / 1000.0) for ms in distinct.tolist()])
+        values = list(chain.from_iterable(run.values for run in batch.runs))
+        decoded = source.decoder.decode(values, mapped[which])
+        source.fold.fold(offsets, stamps // 1000, decoded.columns)
+        return decoded, offsets, float(mapped.max())
 
     async def _reject(
         self,
-        batch: FetchedBatch,
+        topic: str,
+        partition: int,
         offset: int,
         value: bytes | None,
         fault: tuple[int | None, str, str],
     ) -> asyncio.Future[Any]:
         self._metrics.rejected.inc()
-        rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
-        key = f"{batch.topic}/{batch.partition}/{offset}"
+        rejected = codec.rejection(topic, partition, offset, value, fault)
+        key = f"{topic}/{partition}/{offset}"
         return await self._outbox.send("rejected", codec.encode(rejected), key=key)
 
-    async def _flush(self, source: _Source, sends: list[asyncio.Future[Any]]) -> None:
-        block = source.fold.block
-        if block is None:
-            return
-        by_block: dict[int, list[asyncio.Future[Any]]] = {}
-        for load in source.fold.drain():
-            future = await self._outbox.send("load", codec.encode(load), key=load.workload)
-            by_block.setdefault(load.block, []).append(future)
-        by_block.setdefault(block, []).extend(sends)
-        for started in sorted(by_block):
-            if source.sends and source.sends[-1][0] == started:
-                source.sends[-1][1].extend(by_block[started])
-            else:
-                source.sends.append((started, by_block[started]))
+    async def _flush(self, source: _Source) -> None:
+        """Hand the producer what changed since the last flush."""
+        async with source.turn:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            mark = source.folded
+            by_block, source.refused = source.refused, {}
+            for partition, blocks, value in self._bundles(source.fold.drain()):
+                future = await self._outbox.send("load", value, key=None, partition=partition)
+                for block in blocks:
+                    by_block.setdefault(block, []).append(future)
+            if mark.block is not None:
+                by_block.setdefault(mark.block, [])
+            for block in sorted(by_block):
+                if source.sends and source.sends[-1][0] >= block:
+                    source.sends[-1][1].extend(by_block[block])
+                else:
+                    source.sends.append((block, by_block[block]))
+            source.sent = mark
+            now = loop.time()
+            source.due_at = now + min((now - began) * FLUSH_SHARE, FLUSH_MOST_S)
+
+    def _bundles(self, loads: Sequence[Load]) -> Iterator[tuple[int, set[int], bytes]]:
+        """(load partition, blocks, message) of partials, several to a message."""
+        held: dict[int, tuple[set[int], list[bytes]]] = {}
+        sizes: Counter[int] = Counter()
+        for load in loads:
+            value = codec.encode(load)
+            partition = partition_of(load.workload, self._load_partitions)
+            if partition in held and sizes[partition] + len(value) > BUNDLE_BYTES:
+                yield partition, held[partition][0], _array(held.pop(partition)[1])
+                sizes[partition] = 0
+            blocks, values = held.setdefault(partition, (set(), []))
+            blocks.add(load.block)
+            values.append(value)
+            sizes[partition] += len(value)
+        for partition, (blocks, values) in held.items():
+            yield partition, blocks, _array(values)
+
+    async def _flush_late(self) -> None:
+        """Flush what had to wait and was followed by nothing."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(FLUSH_MOST_S / 5)
+            for number, source in list(self._sources.items()):
+                waits = source.folded is not source.sent and loop.time() >= source.due_at
+                if waits and self._sources.get(number) is source:
+                    await self._flush(source)
 
     def _advance(self, source: _Source) -> None:
         """Move the frontier over blocks that are over and wholly acknowledged."""
-        open_block = source.block
+        open_block = source.sent.block
         while source.sends:
             block, sends = source.sends[0]
             unsettled = []
@@ -163,7 +253,6 @@ class Aggregate(RoleService):
 
     async def _report(self) -> None:
         """Tell every load partition how far each source is; silence is a zero only with it."""
-        load_partitions = await self._outbox.partitions("load")
         sources = await self._outbox.partitions("telemetry")
         while True:
             interval = self._clock.wall_seconds(self.settings.progress_interval_s)
@@ -177,16 +266,17 @@ class Aggregate(RoleService):
                 if self._sources.get(number) is not source:
                     continue  # Reassigned meanwhile.
                 self._advance(source)
-                if source.watermark > 0:
+                mark = source.sent
+                if mark.watermark > 0:
                     reports.append(
                         SourceProgress(
                             source=number,
-                            position=source.position,
-                            watermark=source.watermark,
+                            position=mark.position,
+                            watermark=mark.watermark,
                             done=source.done or 0,
                         )
                     )
-                    age = self._clock.now() - source.watermark
+                    age = self._clock.now() - mark.watermark
                     self._metrics.watermark_age.labels(str(number)).set(age)
             if not reports:
                 continue
@@ -194,7 +284,7 @@ class Aggregate(RoleService):
             await acknowledged(
                 [
                     await self._outbox.send("load", record, key="progress", partition=partition)
-                    for partition in range(load_partitions)
+                    for partition in range(self._load_partitions)
                 ]
             )
 
@@ -205,5 +295,17 @@ class Aggregate(RoleService):
         tps = {TP(topic, number): source for number, source in held.items()}
         ends = await self.consumer.highwaters(*tps)
         for tp, source in tps.items():
-            if source.position >= ends[tp]:
-                source.watermark = max(source.watermark, asked_at)
+            mark = source.sent
+            if mark is source.folded and mark.position >= ends[tp] and asked_at > mark.watermark:
+                mark.watermark = asked_at
+
+
+def _ints(offsets: Sequence[int]) -> NDArray[np.int64]:
+    if isinstance(offsets, range):
+        return np.arange(offsets.start, offsets.stop, dtype=np.int64)
+    return np.array(offsets, np.int64)
+
+
+def _array(values: Sequence[bytes]) -> bytes:
+    """A JSON array of encoded values; one alone stays as it is."""
+    return values[0] if len(values) == 1 else b"[" + b",".join(values) + b"]"

@@ -58,11 +58,11 @@ class Allocate(RoleService):
     async def on_batch(self, batch: FetchedBatch) -> None:
         """Decide the proposals of a batch, in order."""
         sends = []
-        for record in batch.records:
+        for offset, _, value in batch.records():
             try:
-                proposal = codec.proposal(record.value or b"")
+                proposal = codec.proposal(value or b"")
             except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, record.offset)
+                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
                 continue
             pool = self._specs.pool(proposal.pool)
             if pool is None and proposal.pool not in self._undefined:
@@ -75,4 +75,4 @@ class Allocate(RoleService):
                 await self._outbox.send("decisions", codec.encode(decision), key=decision.workload)
             )
         await acknowledged(sends)
-        self.frontiers[batch.partition] = batch.records[-1].offset + 1
+        self.frontiers[batch.partition] = batch.last + 1

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
 from actuators.clock import Clock
@@ -24,6 +23,7 @@ from models.step import SpecChange, Step, StepResult
 from streams import codec
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
+from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
 from streams.settings import Settings
@@ -37,12 +37,6 @@ TICK_S = 1.0
 
 ERA = 0
 """Raised when a group's generation falls back; kept with the snapshots."""
-
-
-def partition_of(workload: str, partitions: int) -> int:
-    """The partition of a workload's key: Kafka's default partitioner (murmur2), as all use it."""
-    hashed: int = murmur2(workload.encode())
-    return (hashed & 0x7FFFFFFF) % partitions
 
 
 @dataclass(slots=True)
@@ -145,23 +139,21 @@ class Plan(RoleService):
         if owned is None:
             return
         records: list[Load | Progress] = []
-        for record in batch.records:
+        for offset, _, value in batch.records():
             try:
-                records.append(codec.load_record(record.value or b""))
+                records += codec.load_records(value or b"")
             except msgspec.MsgspecError as error:
                 # Only our own aggregate writes here: worth an alarm, never a stop.
-                log.exception("%s/%d@%d", batch.topic, batch.partition, record.offset)
+                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
                 fault = (None, "", str(error))
-                rejected = codec.rejection(
-                    batch.topic, batch.partition, record.offset, record.value, fault
-                )
-                key = f"{batch.topic}/{batch.partition}/{record.offset}"
+                rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
+                key = f"{batch.topic}/{batch.partition}/{offset}"
                 await self._outbox.send("rejected", codec.encode(rejected), key=key)
         async with owned.turn:
-            first, last = batch.records[0].offset, batch.records[-1].offset
-            owned.position = last + 1
-            await self._step(batch.partition, owned, records, (first, last), tick=False)
-            self.frontiers[batch.partition] = last + 1
+            owned.position = batch.last + 1
+            offsets = batch.first, batch.last
+            await self._step(batch.partition, owned, records, offsets, tick=False)
+            self.frontiers[batch.partition] = batch.last + 1
 
     async def _tick(self) -> None:
         while True:

@@ -115,10 +115,9 @@ class RoleService(abc.ABC):
         expected = self._expected.get(batch.partition)
         if expected is None:
             return None
-        first = batch.records[0].offset
+        first = batch.first
         if first < expected:
-            records = [record for record in batch.records if record.offset >= expected]
-            return batch._replace(records=records) if records else None
+            return batch.after(expected)
         if first > expected and self._sought.get(batch.partition) != first:
             self._sought[batch.partition] = first
             log.info("%s/%d: %d came, %d is next", batch.topic, batch.partition, first, expected)
@@ -149,7 +148,7 @@ class RoleService(abc.ABC):
             try:
                 batch = await self._in_order(event.value)
                 if batch is not None:
-                    self._expected[batch.partition] = batch.records[-1].offset + 1
+                    self._expected[batch.partition] = batch.last + 1
                     await self.on_batch(batch)
             except Exception as error:
                 self._fail(error)

@@ -56,12 +56,12 @@ async def counted(settings: Settings) -> tuple[int, int]:
     """(events in the loads, load records read): every partition's records, merged as plan does."""
     merge, seen = Merge(lateness_s=2.0), 0
     async for value in read(settings, "load", from_start=True, follow=False):
-        record = codec.load_record(value)
-        if isinstance(record, Load):
-            seen += 1
-            merge.add(record)
-        else:
-            assert isinstance(record, Progress)
+        for record in codec.load_records(value):
+            if isinstance(record, Load):
+                seen += 1
+                merge.add(record)
+            else:
+                assert isinstance(record, Progress)
     return sum(merge.totals().values()), seen
 
 

@@ -11,6 +11,7 @@ from models.domain.spec import AgentScaler
 from models.domain.telemetry import ReplicaReport, Resource, Telemetry
 from models.fleet import Fleet
 from models.step import SpecChange, Step, StepResult
+from tests.models.folding import fold_one
 
 W = "prod/bot"
 BEGIN = 1_700_000_000
@@ -70,7 +71,7 @@ class Driver:
                     v=1, workload=W, at=self.now, desired=self.replicas, ready=self.replicas
                 )
             )
-        self._fold.append(self._offset, int(self.now * 1000), told)
+        fold_one(self._fold, self._offset, int(self.now * 1000), told)
         self._offset += 1
         records: list[Any] = list(self._fold.drain())
         if progress:

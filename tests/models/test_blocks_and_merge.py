@@ -12,6 +12,7 @@ from models.blocks import BLOCK_OFFSETS, BlockFold
 from models.domain.load import Load, Progress, SourceProgress
 from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
 from models.merge import Merge
+from tests.models.folding import fold_messages, fold_one
 
 W = "prod/bot"
 
@@ -29,13 +30,17 @@ def log_of(times: list[tuple[float, int]]) -> Log:
 
 
 def fold(log: Log, source: int, cuts: list[int]) -> tuple[BlockFold, list[Load]]:
-    """Fold a log, draining at the cuts."""
+    """Fold a log, fetched and drained up to each of the cuts."""
     folder = BlockFold(source)
     sent: list[Load] = []
-    for offset, ms, events in log:
-        folder.append(offset, ms, events)
-        if offset in cuts:
+    fetched: Log = []
+    for row in log:
+        fetched.append(row)
+        if row[0] in cuts:
+            fold_messages(folder, fetched)
+            fetched = []
             sent += folder.drain()
+    fold_messages(folder, fetched)
     return folder, sent + folder.drain()
 
 
@@ -58,14 +63,14 @@ def test_the_counter_example_of_replacing_partials() -> None:
 
 def test_a_block_ends_at_a_new_append_second_or_after_its_most_offsets() -> None:
     folder = BlockFold(0)
-    folder.append(0, 5_000, [])
-    folder.append(1, 5_999, [])
+    fold_one(folder, 0, 5_000, [])
+    fold_one(folder, 1, 5_999, [])
     assert folder.block == 0
-    folder.append(2, 4_000, [])  # An older timestamp does not end it.
+    fold_one(folder, 2, 4_000, [])  # An older timestamp does not end it.
     assert folder.block == 0
-    folder.append(3, 6_000, [])
+    fold_one(folder, 3, 6_000, [])
     assert folder.block == 3
-    folder.append(3 + BLOCK_OFFSETS, 6_000, [])
+    fold_one(folder, 3 + BLOCK_OFFSETS, 6_000, [])
     assert folder.block == 3 + BLOCK_OFFSETS
 
 
@@ -140,12 +145,15 @@ def test_late_events_are_corrections_and_never_lost() -> None:
 def test_gauges_keep_the_newest_and_start_ups_are_told_once() -> None:
     folder = BlockFold(0)
     pod = {"v": 1, "workload": W, "pod": "p"}
-    folder.append(
-        0, 1000, [Resource(at=5.0, in_flight=3, **pod), Resource(at=4.0, in_flight=9, **pod)]
+    fold_one(
+        folder,
+        0,
+        1000,
+        [Resource(at=5.0, in_flight=3, **pod), Resource(at=4.0, in_flight=9, **pod)],
     )  # type: ignore[arg-type]
-    folder.append(1, 1000, [Resource(at=5.5, in_flight=4, **pod)])  # type: ignore[arg-type]
+    fold_one(folder, 1, 1000, [Resource(at=5.5, in_flight=4, **pod)])  # type: ignore[arg-type]
     report = {"v": 1, "workload": W, "desired": 2, "ready": 1}
-    folder.append(2, 1000, [ReplicaReport(at=5.6, started_s=(30.0,), **report)])  # type: ignore[arg-type]
+    fold_one(folder, 2, 1000, [ReplicaReport(at=5.6, started_s=(30.0,), **report)])  # type: ignore[arg-type]
     (first_four, first) = sorted(folder.drain(), key=lambda p: p.second)
     assert first_four.pods["p"].in_flight == 9
     assert first.pods["p"].in_flight == 4
@@ -153,7 +161,7 @@ def test_gauges_keep_the_newest_and_start_ups_are_told_once() -> None:
     merged = merge.add(first)
     assert merged is not None
     assert merged.started_s == (30.0,)
-    folder.append(3, 1000, [ReplicaReport(at=5.9, started_s=(31.0,), **report)])  # type: ignore[arg-type]
+    fold_one(folder, 3, 1000, [ReplicaReport(at=5.9, started_s=(31.0,), **report)])  # type: ignore[arg-type]
     merged = merge.add(folder.drain()[0])
     assert merged is not None
     assert merged.started_s == (31.0,)
@@ -161,7 +169,7 @@ def test_gauges_keep_the_newest_and_start_ups_are_told_once() -> None:
 
 def test_a_silent_service_says_nothing_of_tokens_or_latency() -> None:
     folder = BlockFold(0)
-    folder.append(0, 1000, [request(1.0)])
+    fold_one(folder, 0, 1000, [request(1.0)])
     (partial,) = folder.drain()
     assert (partial.finished, partial.latency_count, partial.tokens_out) == (1, 0, 0)
 
@@ -169,7 +177,7 @@ def test_a_silent_service_says_nothing_of_tokens_or_latency() -> None:
 @pytest.mark.parametrize("tenants", [10, 100])
 def test_tenants_are_bounded(tenants: int) -> None:
     folder = BlockFold(0)
-    folder.append(0, 1000, [request(1.0, tenant=f"t{n}") for n in range(tenants)])
+    fold_one(folder, 0, 1000, [request(1.0, tenant=f"t{n}") for n in range(tenants)])
     (partial,) = folder.drain()
     assert sum(partial.tenants.values()) == tenants
     assert len(partial.tenants) <= 65

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from streams.kafka.batch import FetchedBatch
+from streams.kafka.batch import FetchedBatch, Run
 from streams.roles.role import RoleService
 from streams.settings import Settings
 
@@ -44,8 +43,7 @@ class Reader(RoleService):
 
 
 def batch(*offsets: int, partition: int = 0) -> FetchedBatch:
-    records = [SimpleNamespace(offset=o, timestamp=0, key=None, value=b"") for o in offsets]
-    return FetchedBatch("t", partition, records, 1)
+    return FetchedBatch("t", partition, [Run([offset], 0, [b""]) for offset in offsets], 1)
 
 
 @pytest.fixture
@@ -56,7 +54,7 @@ async def reader() -> Reader:
 
 
 def offsets(found: FetchedBatch | None) -> list[int] | None:
-    return None if found is None else [record.offset for record in found.records]
+    return None if found is None else [offset for offset, _, _ in found.records()]
 
 
 async def test_the_next_batch_is_taken_as_it_is(reader: Reader) -> None:

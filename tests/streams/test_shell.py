@@ -18,9 +18,9 @@ from streams.app import build
 from streams.cli.tail import _tail
 from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.outbox import acknowledged
+from streams.kafka.partitioner import partition_of
 from streams.kafka.reader import read
 from streams.kafka.security import SecurityError, client_options, faust_credentials
-from streams.roles.plan import partition_of
 from streams.settings import Settings
 from streams.specs_table import SpecTable, encode_spec, spec_key
 from tests.actuators.test_dispatcher import agent
