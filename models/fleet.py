@@ -6,7 +6,9 @@ Flow: Step -> merge -> Scalers -> StepResult.
 
 from __future__ import annotations
 
-from models.domain.decision import Cause, Decision, Epoch, Hold, decision_id
+import math
+
+from models.domain.decision import Decision, Epoch, Hold, decision_id
 from models.domain.forecast import Forecast, Proposal
 from models.domain.load import Load
 from models.domain.spec import AgentScaler
@@ -14,19 +16,23 @@ from models.merge import Merge
 from models.scaler import Scaler
 from models.step import SpecChange, Step, StepResult
 from models.verdict import Verdict
+from models.window import Window
+
+QUIET_S = 0.9
+"""A workload that decided so short a time ago is passed over by a tick."""
 
 
 class _Member:
     """One workload that has a spec."""
 
-    __slots__ = ("cause", "forecast", "generation", "revision", "scaler", "sequence", "spec")
+    __slots__ = ("decided_at", "generation", "revision", "scaler", "sequence", "spec", "window")
 
-    def __init__(self, spec: AgentScaler, revision: int) -> None:
+    def __init__(self, spec: AgentScaler, revision: int, window: Window) -> None:
         self.spec = spec
         self.revision = revision
-        self.scaler = Scaler(spec.workload, spec.spec)
-        self.cause: Cause | None = None
-        self.forecast: Forecast | None = None
+        self.window = window
+        self.scaler = Scaler(spec.workload, spec.spec, window)
+        self.decided_at = -math.inf
         self.generation = (0, 0)
         self.sequence = 0
 
@@ -62,13 +68,19 @@ class Fleet:
             else:
                 closed |= self.merge.progress(record)
         through = self.merge.closed_through
+        ended: list[str] = []
         if closed and through is not None:
-            for member in self._members.values():
-                member.scaler.close(through)
+            ended = [name for name, held in self._members.items() if held.scaler.close(through)]
         if not step.live:
             return StepResult(forecasts=(), proposals=(), decisions=())
-        names = sorted(self._members) if step.tick else sorted(touched & self._members.keys())
-        return self._decide(step, names, closed=closed)
+        touched.update(ended)
+        if step.tick:
+            # What was decided within the last second has nothing new to say of silence.
+            since = step.now - QUIET_S
+            touched.update(
+                [name for name, held in self._members.items() if held.decided_at <= since]
+            )
+        return self._decide(step, sorted(touched & self._members.keys()), sorted(ended))
 
     def workloads(self) -> tuple[str, ...]:
         """Names of the workloads that have a spec, sorted."""
@@ -84,12 +96,9 @@ class Fleet:
             member.revision = change.revision
             member.scaler.update_spec(change.spec.spec)
             return
-        member = self._members[change.workload] = _Member(change.spec, change.revision)
-        # Telemetry may have come before its spec: what is still held is not thrown away.
-        for second in self.merge.seconds(change.workload):
-            member.scaler.observe(second)
-        for load in self.merge.partials(change.workload):
-            self._gauges(member, load, load.started_s)
+        # Telemetry may have come before its spec: what the window holds is not thrown away.
+        window = self.merge.window(change.workload)
+        member = self._members[change.workload] = _Member(change.spec, change.revision, window)
         if self.merge.closed_through is not None:
             member.scaler.close(self.merge.closed_through)
 
@@ -100,38 +109,22 @@ class Fleet:
         member = self._members.get(load.workload)
         if member is None:
             return False
-        member.scaler.observe(merged.second)
-        self._gauges(member, load, merged.started_s)
+        if merged.late:
+            member.scaler.corrected()
         return True
 
-    @staticmethod
-    def _gauges(member: _Member, load: Load, started_s: tuple[float, ...]) -> None:
-        for pod, gauge in load.pods.items():
-            member.scaler.observe_pod(pod, gauge)
-        for variant, report in load.replicas.items():
-            member.scaler.observe_replicas(variant, report)
-        # Start-up times carry no variant of their own when there is but one.
-        variant = next(iter(load.replicas), "default")
-        for value in started_s:
-            member.scaler.observe_started(variant, value)
-        at = load.sent_us / 1e6
-        if member.cause is None or at >= member.cause.at:
-            member.cause = Cause(source=load.source, offset=load.reach, at=at)
-
-    def _decide(self, step: Step, names: list[str], *, closed: bool) -> StepResult:
+    def _decide(self, step: Step, names: list[str], ended: list[str]) -> StepResult:
         forecasts: list[Forecast] = []
         proposals: list[Proposal] = []
         decisions: list[Decision] = []
-        if closed:
-            for name in sorted(self._members):
-                member = self._members[name]
-                forecast = member.scaler.forecast(step.now)
-                if forecast is not None and forecast != member.forecast:
-                    member.forecast = forecast
-                    forecasts.append(forecast)
+        for name in ended:
+            forecast = self._members[name].scaler.forecast()
+            if forecast is not None:
+                forecasts.append(forecast)
         for name in names:
             member = self._members[name]
-            verdict = member.scaler.decide(step.now, member.cause)
+            member.decided_at = step.now
+            verdict = member.scaler.decide(step.now, member.window.cause)
             if isinstance(verdict, Hold):
                 continue
             decision = self._decision(step, member, verdict)

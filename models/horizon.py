@@ -23,24 +23,25 @@ class StartUp:
 
     def __init__(self) -> None:
         """None seen yet."""
-        self._seen: deque[float] = deque(maxlen=KEPT)
+        self.seen: deque[float] = deque(maxlen=KEPT)
+        """Oldest first, seconds."""
 
     def observe(self, started_s: float) -> None:
         """One replica took ``started_s`` seconds from being asked for to being ready."""
-        self._seen.append(started_s)
+        self.seen.append(started_s)
 
     @property
     def known(self) -> bool:
         """Whether any start-up has been seen."""
-        return bool(self._seen)
+        return bool(self.seen)
 
     def seconds(self) -> float:
         """The 90th percentile seen (nearest rank), or the prior.
 
         Of 10, 20, ... 100 s it is 90 s.
         """
-        if not self._seen:
+        if not self.seen:
             return PRIOR_S
-        ordered = sorted(self._seen)
+        ordered = sorted(self.seen)
         rank = -(-len(ordered) * 9 // 10)
         return ordered[rank - 1]

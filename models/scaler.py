@@ -2,26 +2,28 @@
 
 Rule: no clock, no I/O; every change of state comes by a method call with its own time, so that
 the same calls give the same verdicts.  ``decide`` records the wish it made, nothing else.
-Flow: Second, gauges -> observe; complete seconds -> close; now -> decide.
+Flow: Window; complete seconds -> close; now -> decide.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
 from collections import deque
+from collections.abc import Callable
 
 from models import sketch
-from models.demand import LATENCY_S, STEP_S, DemandMeter
+from models.demand import STEP_S, DemandMeter
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
-from models.domain.load import DEFAULT_VARIANT, PodGauge, ReplicaGauge
+from models.domain.load import DEFAULT_VARIANT
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster
-from models.horizon import StartUp
-from models.policy import GUARDS, Context, Mark
-from models.second import Second
+from models.policy import GUARDS, Context, Mark, Wishes
+from models.policy.context import MISSING_S
 from models.verdict import Verdict
+from models.window import LATENCY_S, Window
 
 LEVEL = 0.9
 """Quantile of demand that is sized for; sizing to the violation budget itself comes later."""
@@ -33,100 +35,86 @@ LATENCY_STEP = 0.25
 LATENCY_STEP_S = 15
 """Where latency alone decides: a quarter more, at most every 15 s, HPA's period."""
 
-WISHES_KEPT_S = 3600.0
-"""HPA's longest stabilisation window."""
-
-BOOT_STEPS = 60
-"""Steps that may be learned at once when a workload's past is read for the first time."""
+UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its way")
+AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
+PAUSED = Hold(reason="paused", why="the spec's mode is Paused")
+NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
 
 
 class Scaler:
     """One workload."""
 
-    def __init__(self, workload: str, spec: ScalerSpec) -> None:
-        """Knows nothing but its spec."""
+    def __init__(self, workload: str, spec: ScalerSpec, window: Window) -> None:
+        """Knows its spec, and what ``window`` has seen."""
         self.workload = workload
         self.spec = spec
-        self.demand = _meter(spec)
-        self.start_up = StartUp()
+        self.window = window
+        self.demand = self._meter(spec)
         self.forecaster = Forecaster()
         self.corrections = 0
         self._closed: int | None = None
         self._next_step: int | None = None
-        self._replicas: dict[str, ReplicaGauge] = {}
-        self._wished: deque[tuple[float, int]] = deque()
+        self._wished = Wishes()
         self._scaled: deque[tuple[float, int, int]] = deque()
         self._last: Decision | None = None
-        self._heard_us: int | None = None
 
     def update_spec(self, spec: ScalerSpec) -> None:
         """A new spec: what was learned stays, unless demand is measured otherwise."""
-        if _meter(spec).measures() != self.demand.measures():
-            self.demand = _meter(spec)
+        meter = self._meter(spec)
+        if meter.measures() != self.demand.measures():
             self.forecaster = Forecaster()
             self._next_step = None
+        self.demand = meter
         self.spec = spec
         self._last = None
 
-    def observe(self, second: Second) -> None:
-        """Totals of one second so far; restates it.  After it was closed, it is a correction."""
-        if self._closed is not None and second.second <= self._closed:
-            self.corrections += 1
-        self.demand.observe(second)
-
-    def observe_pod(self, pod: str, gauge: PodGauge) -> None:
-        """Gauges of one pod; the newest counts."""
-        self.demand.observe_pod(pod, gauge)
-
-    def observe_replicas(self, variant: str, gauge: ReplicaGauge) -> None:
-        """Replicas of one variant as the platform reports them; the newest counts."""
-        before = self._replicas.get(variant)
-        if before is None or before.at_us <= gauge.at_us:
-            self._replicas[variant] = gauge
-
-    def observe_started(self, variant: str, started_s: float) -> None:
-        """One start-up time."""
-        del variant  # One horizon for all variants until they have capacities of their own.
-        self.start_up.observe(started_s)
+    def corrected(self) -> None:
+        """A second changed after it was closed."""
+        self.corrections += 1
 
     @property
     def horizon_s(self) -> float:
         """How far ahead to look: start-up time plus the step it is noticed in, seconds."""
-        return self.start_up.seconds() + STEP_S
+        return self.window.start_up.seconds() + STEP_S
 
-    def close(self, through: int) -> None:
-        """Every second up to ``through`` is complete; one never observed is a true zero."""
+    def close(self, through: int) -> bool:
+        """Every second up to ``through`` is complete; one never heard of is a true zero.
+
+        True when a step of the learner's grid ended, so that there is a new forecast.
+        """
         if self._closed is not None and through <= self._closed:
-            return
+            return False
         self._closed = through
-        if self.demand.first is None:
-            return
-        last = (through + 1) // STEP_S - 1
-        first = -(-self.demand.first // STEP_S)
+        self.window.advance(through)
+        first = self.demand.first_step()
+        if first is None:
+            return False
         if self._next_step is None:
-            self._next_step = max(first, last - BOOT_STEPS)
-        for step in range(self._next_step, last + 1):
-            self.forecaster.close(
-                step,
-                self.demand.step(step),
-                self.demand.starts(step),
-                math.ceil(self.horizon_s / STEP_S),
-            )
+            self._next_step = first
+        last = self.demand.last_step(through)
+        ended = False
+        for step in range(max(self._next_step, first), last + 1):
+            value = self.demand.step(step)
+            if value is None:
+                continue
+            ahead = math.ceil(self.horizon_s / STEP_S)
+            self.forecaster.close(step, value, self.demand.starts(step), ahead)
+            ended = True
         self._next_step = max(self._next_step, last + 1)
+        return ended
 
-    def forecast(self, now: float) -> Forecast | None:
+    def forecast(self) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.
 
         ``at`` is the end of that step, so the record is the same whenever it is asked for.
         """
-        del now
         outlook = self.forecaster.outlook
         quantile = self.forecaster.quantile(LEVEL)
         if outlook is None or quantile is None:
             return None
         return Forecast(
             workload=self.workload,
-            at=float((outlook.step + 1) * STEP_S),
+            at=float(self.demand.end_of(outlook.step)),
             horizon_s=float(outlook.horizon_steps * STEP_S),
             unit=self.demand.unit,
             demand=outlook.last,
@@ -138,29 +126,35 @@ class Scaler:
 
     def decide(self, now: float, cause: Cause | None) -> Verdict | Hold:
         """What this workload should have at ``now`` (Unix seconds), or why there is no answer."""
-        if not self._replicas:
-            return Hold(reason="awaiting", why="the platform has not reported replicas yet")
+        reported = self.window.replicas
+        if not reported:
+            return AWAITING
         if self.spec.mode == "Paused":
-            return Hold(reason="paused", why="the spec's mode is Paused")
-        current = sum(gauge.desired for gauge in self._replicas.values())
-        ready = sum(gauge.ready for gauge in self._replicas.values())
+            return PAUSED
+        current = sum([gauge.desired for gauge in reported.values()])
+        ready = sum([gauge.ready for gauge in reported.values()])
         wished = self._wish(now, current, ready)
         if wished is None:
-            return Hold(reason="no-data", why="no demand has been seen yet")
+            return NO_DATA
         replicas, reason, why = wished
+        self._wished.add(now, replicas)
+        silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
+        bounds = self.spec.replicas
+        missing = silent_s is not None and silent_s > MISSING_S
+        if replicas == current and not missing and bounds.min <= current <= bounds.max:
+            return UNCHANGED  # No guard has anything to say of no change.
         context = Context(
             now=now,
             spec=self.spec,
             current=current,
             ready=ready,
-            starting=sum(gauge.starting for gauge in self._replicas.values()),
+            starting=sum([gauge.starting for gauge in reported.values()]),
             horizon_s=self.horizon_s,
-            silent_s=None if self._closed is None else max(now - self._closed - 1, 0.0),
+            silent_s=silent_s,
             latency_driven=self.spec.demand.per_replica is None,
             wished=self._wished,
             scaled=self._scaled,
         )
-        self._record(now, replicas)
         marks: list[tuple[str, int, Mark]] = []
         final = replicas
         for guard in GUARDS:
@@ -168,7 +162,10 @@ class Scaler:
             if mark is not None:
                 marks.append((guard.__name__, final, mark))
                 final = mark.replicas
-        return self._settle(context, cause, Explained(replicas, reason, why, tuple(marks), final))
+        if final == current:
+            return UNCHANGED
+        explained = Explained(replicas, reason, why(), tuple(marks), final)
+        return self._settle(context, cause, explained)
 
     def accept(self, decision: Decision) -> None:
         """The decision was sent: remember it for the rates and for what is still under way."""
@@ -177,34 +174,49 @@ class Scaler:
         self._last = decision
         if after != before:
             self._scaled.append((decision.at, before, after))
-            while self._scaled[0][0] < decision.at - WISHES_KEPT_S:
+            behavior = self.spec.behavior
+            policies = [
+                *(behavior.scale_up.policies or ()),
+                *(behavior.scale_down.policies or ()),
+            ]
+            kept_s = max([LATENCY_STEP_S, *(policy.period_seconds for policy in policies)])
+            while self._scaled[0][0] < decision.at - kept_s:
                 self._scaled.popleft()
 
-    def _wish(self, now: float, current: int, ready: int) -> tuple[int, Reason, str] | None:
+    def _wish(
+        self, now: float, current: int, ready: int
+    ) -> tuple[int, Reason, Callable[[], str]] | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
         capacity = self.spec.demand.per_replica
         if capacity is None:
             return self._wish_by_latency(now, current)
-        short = self.demand.short()
+        demand = self.demand
+        short = demand.short()
         if short is None:
             return None
         ahead = self.forecaster.quantile(LEVEL)
+        now_wanted = _replicas_for(short, capacity)
         per = f"{capacity:g} a replica"
         if ahead is None:
-            wish = max(_replicas_for(short, capacity), current)
             return (
-                wish,
+                max(now_wanted, current),
                 Reason.DEMAND,
-                f"{short:.2f} {self.demand.unit} now, {per}; no forecast yet",
+                lambda: f"{short:.2f} {demand.unit} now, {per}; no forecast yet",
             )
-        if _replicas_for(short, capacity) > _replicas_for(ahead, capacity):
-            reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
-            why = f"{short:.2f} {self.demand.unit} in the last {self.demand.window_s} s, {per}"
-            return _replicas_for(short, capacity), reason, why
-        why = f"{ahead:.2f} {self.demand.unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}"
-        return _replicas_for(ahead, capacity), Reason.FORECAST, why
+        ahead_wanted = _replicas_for(ahead, capacity)
+        if now_wanted > ahead_wanted:
+            return (
+                now_wanted,
+                Reason.BURST if short > ready * capacity else Reason.DEMAND,
+                lambda: f"{short:.2f} {demand.unit} in the last {demand.window_s} s, {per}",
+            )
+        return (
+            ahead_wanted,
+            Reason.FORECAST,
+            lambda: f"{ahead:.2f} {demand.unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
+        )
 
-    def _wish_by_latency(self, now: float, current: int) -> tuple[int, Reason, str]:
+    def _wish_by_latency(self, now: float, current: int) -> tuple[int, Reason, Callable[[], str]]:
         """Capacity is not known: latency alone decides, only upwards, one step at a time.
 
         After a step its effect is waited for, or the same slow requests would ask again.
@@ -215,27 +227,24 @@ class Scaler:
         waiting = last is not None and now - last <= LATENCY_STEP_S
         if slo is not None and latency is not None and latency > slo.latency_seconds:
             if waiting:
-                return current, Reason.CAPACITY_LEARNING, "waiting for the last step's effect"
+                return (
+                    current,
+                    Reason.CAPACITY_LEARNING,
+                    lambda: "waiting for the last step's effect",
+                )
             step = max(1, math.ceil(current * LATENCY_STEP))
-            why = f"p{SLO_LEVEL * 100:g} latency {latency:.2f} s, SLO {slo.latency_seconds:g} s"
-            return current + step, Reason.SLO_MISSED, why
-        return current, Reason.CAPACITY_LEARNING, "capacity per replica is not given"
+            return (
+                current + step,
+                Reason.SLO_MISSED,
+                lambda: (
+                    f"p{SLO_LEVEL * 100:g} latency {latency:.2f} s, SLO {slo.latency_seconds:g} s"
+                ),
+            )
+        return current, Reason.CAPACITY_LEARNING, lambda: "capacity per replica is not given"
 
     def latency_s(self, seconds: int = LATENCY_S) -> float | None:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
-        if self.demand.newest is None:
-            return None
-        return sketch.quantile(self.demand.latencies(self.demand.newest, seconds), SLO_LEVEL)
-
-    def _record(self, now: float, wish: int) -> None:
-        """Keep wishes; of equal ones in a row within a second the newest is enough."""
-        wished = self._wished
-        repeated = len(wished) > 1 and wished[-1][1] == wished[-2][1] == wish
-        if repeated and wished[-1][0] - wished[-2][0] < 1.0:
-            wished.pop()
-        wished.append((now, wish))
-        while wished[0][0] < now - WISHES_KEPT_S:
-            wished.popleft()
+        return sketch.quantile(self.window.latencies(seconds), SLO_LEVEL)
 
     def _settle(
         self, context: Context, cause: Cause | None, explained: Explained
@@ -246,7 +255,7 @@ class Scaler:
         repeats = last is not None and last.to.replicas == after
         alive = last is not None and last.valid_until > context.now
         if after == before or (repeats and alive):
-            return Hold(reason="unchanged", why=f"{explained.final} is what is asked for already")
+            return UNCHANGED
         known = Known(
             spec=self.spec,
             forecaster=self.forecaster,
@@ -266,13 +275,23 @@ class Scaler:
             reissued=repeats,
         )
 
+    def _meter(self, spec: ScalerSpec) -> DemandMeter:
+        patience_s = None if spec.slo is None else spec.slo.latency_seconds
+        return DemandMeter(
+            self.window,
+            spec.demand.unit,
+            patience_s=patience_s,
+            phase=zlib.crc32(self.workload.encode()) % STEP_S,
+        )
+
     def _split(self, total: int, current: int) -> dict[str, int]:
         """Replicas per variant: the first variant takes what the others do not already have.
 
         Sharing between variants by cost and capacity is the allocator's, later.
         """
         names = [variant.name for variant in self.spec.variants] or [DEFAULT_VARIANT]
-        held = {name: self._replicas[name].desired for name in names if name in self._replicas}
+        reported = self.window.replicas
+        held = {name: reported[name].desired for name in names if name in reported}
         split = {name: held.get(name, 0) for name in names}
         over = total - sum(split.values())
         for name in names if over > 0 else reversed(names):
@@ -281,11 +300,6 @@ class Scaler:
             over -= take
         del current
         return split
-
-
-def _meter(spec: ScalerSpec) -> DemandMeter:
-    patience_s = None if spec.slo is None else spec.slo.latency_seconds
-    return DemandMeter(spec.demand.unit, patience_s=patience_s)
 
 
 def _replicas_for(demand: float, capacity: float) -> int:

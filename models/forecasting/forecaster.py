@@ -14,7 +14,7 @@ from typing import Literal
 
 from models.demand import STEP_S
 from models.forecasting.residual import ResidualModel
-from models.forecasting.residuals import KEPT, Residuals
+from models.forecasting.residuals import Residuals
 
 COLD_LABELS = 30
 """Labels below which nothing is claimed: five minutes of steps."""
@@ -62,7 +62,7 @@ class _Promise:
     last: float
     centre: float
     scale: float
-    features: dict[str, float]
+    features: tuple[float, ...]
 
 
 class Forecaster:
@@ -72,7 +72,7 @@ class Forecaster:
         """Knows nothing."""
         self._model = ResidualModel()
         self._promises: deque[_Promise] = deque()
-        self._values: deque[float] = deque(maxlen=60)
+        self._values: deque[float] = deque(maxlen=31)
         self._starts: deque[float] = deque(maxlen=2)
         self._scale = 0.0
         self._fast = 0.0
@@ -80,7 +80,7 @@ class Forecaster:
         self._error = 0.0
         self._error_last = 0.0
         self._trusted = False
-        self._missed: deque[float] = deque([0.0], maxlen=KEPT)
+        self._missed = Residuals()
         self.residuals = {"expert": Residuals(), "last": Residuals()}
         self.outlook: Outlook | None = None
 
@@ -127,7 +127,7 @@ class Forecaster:
             return outlook.last * (1.0 + COLD_MARGIN)
         # Scales from a quiet time make giants of a burst's residuals; what is added is never
         # more than was ever missed by within the window.
-        margin = min(residual * outlook.scale, max(self._missed))
+        margin = min(residual * outlook.scale, self._missed.largest)
         return max(outlook.centre + margin, 0.0)
 
     def overload_probability(self, capacity: float) -> float | None:
@@ -135,7 +135,7 @@ class Forecaster:
         outlook = self.outlook
         if outlook is None or outlook.trust == "cold":
             return None
-        if capacity - outlook.centre > max(self._missed):
+        if capacity - outlook.centre > self._missed.largest:
             return 0.0  # Never missed by so much within the window.
         return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
 
@@ -150,7 +150,7 @@ class Forecaster:
             self._model.learn(promise.features, (value - promise.last) / promise.scale)
             self.residuals["expert"].add((value - promise.centre) / promise.scale)
             self.residuals["last"].add((value - promise.last) / promise.scale)
-            self._missed.append(value - min(promise.centre, promise.last))
+            self._missed.add(value - min(promise.centre, promise.last))
             keep = decay(ERROR_HALF_LIFE_S)
             # Relative to the scale of its time, so that one burst does not outvote the rest.
             self._error = keep * self._error + abs(value - promise.centre) / promise.scale
@@ -169,7 +169,7 @@ class Forecaster:
         self._values.append(value)
         self._starts.append(starts)
 
-    def _features(self, step: int) -> dict[str, float]:
+    def _features(self, step: int) -> tuple[float, ...]:
         values = self._values
         now = values[-1]
         unit = max(self._scale, 0.05 * self._slow, 1e-9)
@@ -178,17 +178,17 @@ class Forecaster:
         def back(steps: int) -> float:
             return (now - values[max(len(values) - 1 - steps, 0)]) / unit
 
-        return {
-            "back1": back(1),
-            "back3": back(3),
-            "back6": back(6),
-            "back30": back(30),
-            "fast": (self._fast - now) / unit,
-            "slow": (self._slow - now) / unit,
-            "starts": (self._starts[-1] - self._starts[0]) / (1.0 + self._starts[-1]),
-            "sin": math.sin(angle),
-            "cos": math.cos(angle),
-        }
+        return (
+            back(1),
+            back(3),
+            back(6),
+            back(30),
+            (self._fast - now) / unit,
+            (self._slow - now) / unit,
+            (self._starts[-1] - self._starts[0]) / (1.0 + self._starts[-1]),
+            math.sin(angle),
+            math.cos(angle),
+        )
 
     def _trust(self) -> tuple[Trust, str]:
         learned = self._model.learned

@@ -11,8 +11,9 @@ from models.policy.stabilization import stabilization
 from models.policy.starting import starting
 from models.policy.telemetry import telemetry
 from models.policy.tolerance import tolerance
+from models.policy.wishes import Wishes
 
 GUARDS: tuple[Guard, ...] = (telemetry, starting, tolerance, stabilization, rate, bounds)
 """In order: first what we can know, then what is worth moving for, then the hard limits."""
 
-__all__ = ["GUARDS", "Context", "Guard", "Mark"]
+__all__ = ["GUARDS", "Context", "Guard", "Mark", "Wishes"]

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
+from models.policy.wishes import Wishes
 
 MISSING_S = 20.0
 """Silence, lateness included, after which seconds count as missing."""
@@ -20,8 +21,8 @@ MISSING_S = 20.0
 class Context:
     """One workload at one moment.  Times in Unix seconds, ages in seconds.
 
-    ``current`` is what is desired now on the platform; ``wished`` the past wishes (at, replicas)
-    before stabilisation, oldest first; ``scaled`` the past changes (at, from, to) we ordered;
+    ``current`` is what is desired now on the platform; ``wished`` the past wishes before
+    stabilisation; ``scaled`` the past changes (at, from, to) we ordered;
     ``silent_s`` how long telemetry has been missing, None: it never came.
     """
 
@@ -33,7 +34,7 @@ class Context:
     horizon_s: float
     silent_s: float | None
     latency_driven: bool
-    wished: Sequence[tuple[float, int]]
+    wished: Wishes
     scaled: Sequence[tuple[float, int, int]]
 
     @property

@@ -29,13 +29,13 @@ def stabilization(replicas: int, context: Context) -> Mark | None:
     """Stabilise ``replicas`` against the wishes of the window of its direction."""
     if replicas > context.current:
         window = float(context.spec.behavior.scale_up.stabilization_window_seconds or 0)
-        wishes = _within(context, window)
-        kept = max(min([replicas, *wishes]), context.current)
+        lowest = context.wished.lowest(context.now - window)
+        kept = max(min(replicas, replicas if lowest is None else lowest), context.current)
         name, reason = "scaleUp", Reason.SCALE_UP_STABILIZATION
     elif replicas < context.current:
         window = down_window_s(context)
-        wishes = _within(context, window)
-        kept = min(max([replicas, *wishes]), context.current)
+        highest = context.wished.highest(context.now - window)
+        kept = min(max(replicas, replicas if highest is None else highest), context.current)
         name, reason = "scaleDown", Reason.SCALE_DOWN_STABILIZATION
     else:
         return None
@@ -48,8 +48,3 @@ def stabilization(replicas: int, context: Context) -> Mark | None:
         constraint=f"behavior.{name}.stabilizationWindowSeconds",
         limit=window,
     )
-
-
-def _within(context: Context, window_s: float) -> list[int]:
-    since = context.now - window_s
-    return [wish for at, wish in context.wished if at > since]

@@ -113,7 +113,7 @@ def test_done_blocks_are_settled_and_their_echoes_change_nothing() -> None:
     for partial in sent:
         assert merge.add(partial) is None
     assert merge.totals() == {W: 3}
-    assert [s.events for s in merge.seconds(W)] == [2, 1]
+    assert merge.window(W).column("finished", 10, 11) == [2, 1]
 
 
 def test_a_second_is_complete_only_when_all_sources_have_passed_it() -> None:
@@ -160,11 +160,11 @@ def test_gauges_keep_the_newest_and_start_ups_are_told_once() -> None:
     merge = Merge(lateness_s=1.0)
     merged = merge.add(first)
     assert merged is not None
-    assert merged.started_s == (30.0,)
+    assert merged.window.start_up.seconds() == 30.0
     fold_one(folder, 3, 1000, [ReplicaReport(at=5.9, started_s=(31.0,), **report)])  # type: ignore[arg-type]
     merged = merge.add(folder.drain()[0])
     assert merged is not None
-    assert merged.started_s == (31.0,)
+    assert list(merged.window.start_up.seen) == [30.0, 31.0]
 
 
 def test_a_silent_service_says_nothing_of_tokens_or_latency() -> None:

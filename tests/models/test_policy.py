@@ -8,7 +8,7 @@ import pytest
 
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
-from models.policy import Context
+from models.policy import Context, Wishes
 from models.policy.bounds import bounds
 from models.policy.rate import rate
 from models.policy.stabilization import stabilization
@@ -28,7 +28,7 @@ def context(current: int = 5, *, behavior: dict[str, Any] | None = None, **given
         "horizon_s": 40.0,
         "silent_s": 0.0,
         "latency_driven": False,
-        "wished": [],
+        "wished": Wishes(),
         "scaled": [],
     }
     return Context(spec=made, **{**defaults, **given})
@@ -93,7 +93,7 @@ def test_no_rate_policy_is_no_limit() -> None:
 def test_scale_in_takes_the_largest_wish_of_its_window() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
     # 939 has just scrolled out of the window; 4 at 950 is in it.
-    found = context(behavior=behavior, wished=[(939.0, 9), (950.0, 4), (990.0, 2)])
+    found = context(behavior=behavior, wished=Wishes([(939.0, 9), (950.0, 4), (990.0, 2)]))
     mark = stabilization(2, found)
     assert mark is not None
     assert (mark.replicas, mark.reason) == (4, Reason.SCALE_DOWN_STABILIZATION)
@@ -101,13 +101,13 @@ def test_scale_in_takes_the_largest_wish_of_its_window() -> None:
 
 def test_scale_out_takes_the_smallest_wish_of_its_window() -> None:
     behavior = {"scaleUp": {"stabilizationWindowSeconds": 30}}
-    found = context(behavior=behavior, wished=[(960.0, 1), (980.0, 7), (990.0, 9)])
+    found = context(behavior=behavior, wished=Wishes([(960.0, 1), (980.0, 7), (990.0, 9)]))
     assert after(stabilization(10, found), 10) == 7
 
 
 def test_stabilisation_never_turns_the_direction() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
-    found = context(behavior=behavior, wished=[(990.0, 50)])
+    found = context(behavior=behavior, wished=Wishes([(990.0, 50)]))
     assert after(stabilization(2, found), 2) == 5
 
 

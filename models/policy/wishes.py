@@ -1,0 +1,50 @@
+"""Wishes: what demand asked for lately, kept so that a window's extremes are known at once.
+
+Rule: of the wishes only those that are the highest, or the lowest, of all that came after are
+kept, which is all that a window that ends now can ask for (a monotonic queue).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+KEPT_S = 3600.0
+"""HPA's longest stabilisation window."""
+
+
+class Wishes:
+    """Past wishes of one workload: (at in Unix seconds, replicas)."""
+
+    __slots__ = ("highs", "lows")
+
+    def __init__(self, wished: Iterable[tuple[float, int]] = ()) -> None:
+        """``wished`` in order of time."""
+        self.highs: deque[tuple[float, int]] = deque()
+        """Falling from left to right."""
+        self.lows: deque[tuple[float, int]] = deque()
+        """Rising from left to right."""
+        for at, wish in wished:
+            self.add(at, wish)
+
+    def add(self, at: float, wish: int) -> None:
+        """Add the newest wish."""
+        highs, lows = self.highs, self.lows
+        while highs and highs[-1][1] <= wish:
+            highs.pop()
+        while lows and lows[-1][1] >= wish:
+            lows.pop()
+        highs.append((at, wish))
+        lows.append((at, wish))
+        if highs[0][0] <= at - KEPT_S:
+            highs.popleft()
+        if lows[0][0] <= at - KEPT_S:
+            lows.popleft()
+
+    def highest(self, since: float) -> int | None:
+        """The highest wish after ``since``; None: there was none."""
+        return next((wish for at, wish in self.highs if at > since), None)
+
+    def lowest(self, since: float) -> int | None:
+        """The lowest wish after ``since``; None: there was none."""
+        return next((wish for at, wish in self.lows if at > since), None)

@@ -1,0 +1,233 @@
+"""Window: what is known of one workload's last minute and a half, in constant memory.
+
+Rule: sums are integers that only grow by differences, so that the order of partials is no
+matter; a second that has left the window is not zero but unknown.  It needs no spec: a workload
+may be heard of before anybody says what to do with it.
+Flow: partials -> Merge -> Window -> DemandMeter.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+
+from models.domain.decision import Cause
+from models.domain.load import Load, PodGauge, ReplicaGauge
+from models.horizon import StartUp
+
+SPAN = 96
+"""Seconds held."""
+
+SLOT_S = 5
+"""Latencies are held by slots of so many seconds."""
+
+LATENCY_S = 60
+"""Seconds that latencies are held for, in slots."""
+
+FRESH_S = 15.0
+"""A pod whose newest gauge is this much older than its workload's newest no longer counts."""
+
+_COUNT_BITS = 40
+_COLUMNS = (
+    "started",
+    "finished",
+    "latency_count",
+    "latency_us",
+    "tokens_in_started",
+    "tokens_in",
+    "tokens_out",
+)
+
+
+class Window:
+    """One workload.  Times are event-time seconds; sums as in ``models.domain.load.Load``."""
+
+    __slots__ = (
+        "_latencies",
+        "_sums",
+        "cause",
+        "events",
+        "first",
+        "has_starts",
+        "in_system",
+        "newest",
+        "pods",
+        "replicas",
+        "start_up",
+    )
+
+    def __init__(self) -> None:
+        """Nothing has been heard."""
+        self.events = 0
+        """All events ever counted."""
+        self.newest: int | None = None
+        """The newest second heard of."""
+        self.first: int | None = None
+        """The first second known of: before it, or once it has left the window, none is."""
+        self.has_starts = False
+        self.pods: dict[str, PodGauge] = {}
+        self.replicas: dict[str, ReplicaGauge] = {}
+        self.start_up = StartUp()
+        self.cause: Cause | None = None
+        """The newest telemetry."""
+        self.in_system: array[float] | None = None
+        """Requests in the system by second as pods report them; NaN: nobody said."""
+        self._sums: dict[str, array[int]] = {}
+        self._latencies: dict[int, dict[int, int] | array[int]] = {}
+        """Slot -> bucket -> count; all but the newest slots as packed integers."""
+
+    def add(self, load: Load, before: Load | None) -> None:
+        """Take in a partial; ``before`` is the one of the same block that it replaces."""
+        self._hear(load.second)
+        self.events += load.events - (0 if before is None else before.events)
+        self.has_starts |= load.started > 0
+        if self.holds(load.second):
+            place = load.second % SPAN
+            for name in _COLUMNS:
+                more: int = getattr(load, name)
+                if before is not None:
+                    more -= getattr(before, name)
+                if more:
+                    column = self._sums.get(name)
+                    if column is None:
+                        column = self._sums[name] = array("q", bytes(8 * SPAN))
+                    column[place] += more
+            if load.latency:
+                self._count(load.second, load.latency, before.latency if before else {})
+        for pod, gauge in load.pods.items():
+            self._observe_pod(pod, gauge)
+        for variant, report in load.replicas.items():
+            held = self.replicas.get(variant)
+            if held is None or held.at_us <= report.at_us:
+                self.replicas[variant] = report
+        heard = 0 if before is None else len(before.started_s)
+        for value in load.started_s[heard:]:
+            self.start_up.observe(value)
+        at = load.sent_us / 1e6
+        if self.cause is None or at >= self.cause.at:
+            self.cause = Cause(source=load.source, offset=load.reach, at=at)
+
+    def holds(self, second: int) -> bool:
+        """Whether a second is still in the window."""
+        return self.newest is not None and self.newest - SPAN < second <= self.newest
+
+    def column(self, name: str, begin: int, end: int) -> list[int]:
+        """Sums of seconds ``begin`` to ``end``, both included; outside the window they are 0."""
+        column = self._sums.get(name)
+        if column is None:
+            return [0] * (end - begin + 1)
+        return [column[at % SPAN] if self.holds(at) else 0 for at in range(begin, end + 1)]
+
+    def total(self, name: str, begin: int, end: int) -> int:
+        """Sum of seconds ``begin`` to ``end``, both included."""
+        column = self._sums.get(name)
+        if column is None or self.newest is None:
+            return 0
+        begin, end = max(begin, self.newest - SPAN + 1), min(end, self.newest)
+        if begin > end:
+            return 0
+        low, high = begin % SPAN, end % SPAN
+        if low <= high:
+            return sum(column[low : high + 1])
+        return sum(column[low:]) + sum(column[: high + 1])
+
+    def gauge(self, second: int) -> float | None:
+        """Requests in the system as pods reported them in ``second``; None: nobody did."""
+        if self.in_system is None or not self.holds(second):
+            return None
+        value = self.in_system[second % SPAN]
+        return None if math.isnan(value) else value
+
+    def latencies(self, seconds: int) -> dict[int, int]:
+        """The latency sketch of about the newest ``seconds`` (whole slots)."""
+        if self.newest is None:
+            return {}
+        since = (self.newest - seconds + 1) // SLOT_S
+        merged: dict[int, int] = {}
+        for slot, counts in self._latencies.items():
+            if slot >= since:
+                for index, count in _unpacked(counts).items():
+                    merged[index] = merged.get(index, 0) + count
+        return merged
+
+    def advance(self, second: int) -> None:
+        """Every second up to ``second`` is known: what was not heard of is zero."""
+        if self.newest is not None and second > self.newest:
+            self._move(second)
+
+    def _hear(self, second: int) -> None:
+        if self.newest is None:
+            self.newest = self.first = second
+        elif second > self.newest:
+            self._move(second)
+        elif self.first is not None and second < self.first:
+            self.first = max(second, self.newest - SPAN + 1)
+
+    def _move(self, second: int) -> None:
+        """Make ``second`` the newest, and the seconds since the one before zero."""
+        newest = self.newest if self.newest is not None else second
+        for at in range(max(newest + 1, second - SPAN + 1), second + 1):
+            place = at % SPAN
+            for column in self._sums.values():
+                column[place] = 0
+            if self.in_system is not None:
+                self.in_system[place] = math.nan
+        self.newest = second
+        if self.first is not None:
+            self.first = max(self.first, second - SPAN + 1)
+        slot = second // SLOT_S
+        if slot > newest // SLOT_S:
+            oldest = slot - LATENCY_S // SLOT_S
+            for at in list(self._latencies):
+                if at < oldest:
+                    del self._latencies[at]
+                elif at < slot - 1:
+                    self._latencies[at] = _packed(self._latencies[at])
+
+    def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:
+        newest = second if self.newest is None else self.newest
+        slot = second // SLOT_S
+        if slot < newest // SLOT_S - LATENCY_S // SLOT_S:
+            return
+        counts = self._latencies.get(slot)
+        if not isinstance(counts, dict):
+            counts = self._latencies[slot] = {} if counts is None else _unpacked(counts)
+        for index, count in latency.items():
+            more = count - before.get(index, 0)
+            if more:
+                counts[index] = counts.get(index, 0) + more
+
+    def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
+        """Take in a pod's gauges; the newest counts."""
+        before = self.pods.get(pod)
+        if before is not None and before.at_us >= gauge.at_us:
+            return
+        self.pods[pod] = gauge
+        oldest = gauge.at_us - FRESH_S * 1e6
+        if any(held.at_us < oldest for held in self.pods.values()):
+            self.pods = {name: held for name, held in self.pods.items() if held.at_us >= oldest}
+        known = [
+            held.in_flight + (held.queue_depth or 0)
+            for held in self.pods.values()
+            if held.in_flight is not None
+        ]
+        second = gauge.at_us // 1_000_000
+        self._hear(second)
+        if known and self.holds(second):
+            if self.in_system is None:
+                self.in_system = array("d", [math.nan] * SPAN)
+            self.in_system[second % SPAN] = float(sum(known))
+
+
+def _packed(counts: dict[int, int] | array[int]) -> array[int]:
+    if isinstance(counts, array):
+        return counts
+    return array("Q", [index << _COUNT_BITS | counts[index] for index in sorted(counts)])
+
+
+def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
+    if isinstance(counts, dict):
+        return counts
+    mask = (1 << _COUNT_BITS) - 1
+    return {value >> _COUNT_BITS: value & mask for value in counts}
