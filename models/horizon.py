@@ -6,8 +6,6 @@ Fed by ReplicaReport.started_s; read by the forecaster and the policy.
 
 from __future__ import annotations
 
-from collections import deque
-
 PRIOR_S = 30.0
 """Start-up assumed before one has been seen: the median base-model load published for a real
 diffusion-serving fleet is 22.7 s, its 95th percentile 45.4 s (Alibaba GenTD26)."""
@@ -23,12 +21,12 @@ class StartUp:
 
     def __init__(self) -> None:
         """None seen yet."""
-        self.seen: deque[float] = deque(maxlen=KEPT)
+        self.seen: list[float] = []
         """Oldest first, seconds."""
 
     def observe(self, started_s: float) -> None:
         """One replica took ``started_s`` seconds from being asked for to being ready."""
-        self.seen.append(started_s)
+        self.seen = [*self.seen[1 - KEPT :], started_s]
 
     @property
     def known(self) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections import deque
 from collections.abc import Callable
 
 from models import sketch
@@ -44,6 +43,20 @@ NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
 class Scaler:
     """One workload."""
 
+    __slots__ = (
+        "_closed",
+        "_last",
+        "_next_step",
+        "_scaled",
+        "_wished",
+        "corrections",
+        "demand",
+        "forecaster",
+        "spec",
+        "window",
+        "workload",
+    )
+
     def __init__(self, workload: str, spec: ScalerSpec, window: Window) -> None:
         """Knows its spec, and what ``window`` has seen."""
         self.workload = workload
@@ -55,7 +68,7 @@ class Scaler:
         self._closed: int | None = None
         self._next_step: int | None = None
         self._wished = Wishes()
-        self._scaled: deque[tuple[float, int, int]] = deque()
+        self._scaled: list[tuple[float, int, int]] = []
         self._last: Decision | None = None
 
     def update_spec(self, spec: ScalerSpec) -> None:
@@ -181,7 +194,7 @@ class Scaler:
             ]
             kept_s = max([LATENCY_STEP_S, *(policy.period_seconds for policy in policies)])
             while self._scaled[0][0] < decision.at - kept_s:
-                self._scaled.popleft()
+                self._scaled.pop(0)
 
     def _wish(
         self, now: float, current: int, ready: int

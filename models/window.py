@@ -16,10 +16,10 @@ from models.domain.decision import Cause
 from models.domain.load import Load, PodGauge, ReplicaGauge
 from models.horizon import StartUp
 
-SPAN = 96
+SPAN = 80
 """Seconds held."""
 
-SLOT_S = 5
+SLOT_S = 10
 """Latencies are held by slots of so many seconds."""
 
 LATENCY_S = 60
@@ -29,15 +29,16 @@ FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
 _COUNT_BITS = 40
-_COLUMNS = (
-    "started",
-    "finished",
-    "latency_count",
-    "latency_us",
-    "tokens_in_started",
-    "tokens_in",
-    "tokens_out",
-)
+_COLUMNS = {
+    "started": "I",
+    "finished": "I",
+    "latency_count": "I",
+    "latency_us": "q",
+    "tokens_in_started": "q",
+    "tokens_in": "q",
+    "tokens_out": "q",
+}
+"""Sums by second, and how many bytes of memory each has: 4 or 8."""
 
 
 class Window:
@@ -75,7 +76,7 @@ class Window:
         """Requests in the system by second as pods report them; NaN: nobody said."""
         self._sums: dict[str, array[int]] = {}
         self._latencies: dict[int, dict[int, int] | array[int]] = {}
-        """Slot -> bucket -> count; all but the newest slots as packed integers."""
+        """Slot -> bucket -> count; all but the newest slot as packed integers."""
 
     def add(self, load: Load, before: Load | None) -> None:
         """Take in a partial; ``before`` is the one of the same block that it replaces."""
@@ -84,14 +85,14 @@ class Window:
         self.has_starts |= load.started > 0
         if self.holds(load.second):
             place = load.second % SPAN
-            for name in _COLUMNS:
+            for name, form in _COLUMNS.items():
                 more: int = getattr(load, name)
                 if before is not None:
                     more -= getattr(before, name)
                 if more:
                     column = self._sums.get(name)
                     if column is None:
-                        column = self._sums[name] = array("q", bytes(8 * SPAN))
+                        column = self._sums[name] = array(form, [0] * SPAN)
                     column[place] += more
             if load.latency:
                 self._count(load.second, load.latency, before.latency if before else {})
@@ -182,7 +183,7 @@ class Window:
             for at in list(self._latencies):
                 if at < oldest:
                     del self._latencies[at]
-                elif at < slot - 1:
+                elif at < slot:
                     self._latencies[at] = _packed(self._latencies[at])
 
     def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:

@@ -8,7 +8,6 @@ Flow: DemandMeter steps -> Forecaster -> Outlook -> Scaler.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +29,9 @@ SLOW_HALF_LIFE_S = 600.0
 
 COLD_MARGIN = 0.5
 """Margin over the last value while cold: wide, and said to be so."""
+
+LAGS = 30
+"""Steps that the features look back."""
 
 DAY_S = 86_400
 
@@ -68,12 +70,30 @@ class _Promise:
 class Forecaster:
     """One workload's forecaster; ``close`` it step by step, in order."""
 
+    __slots__ = (
+        "_error",
+        "_error_last",
+        "_fast",
+        "_missed",
+        "_model",
+        "_promises",
+        "_scale",
+        "_slow",
+        "_starts",
+        "_trusted",
+        "_values",
+        "outlook",
+        "residuals",
+    )
+
     def __init__(self) -> None:
         """Knows nothing."""
         self._model = ResidualModel()
-        self._promises: deque[_Promise] = deque()
-        self._values: deque[float] = deque(maxlen=31)
-        self._starts: deque[float] = deque(maxlen=2)
+        self._promises: list[_Promise] = []
+        self._values: list[float] = []
+        """The newest ``LAGS`` + 1 values, oldest first."""
+        self._starts = (0.0, 0.0)
+        """Request starts of the last two steps."""
         self._scale = 0.0
         self._fast = 0.0
         self._slow = 0.0
@@ -144,7 +164,7 @@ class Forecaster:
 
     def _learn(self, step: int, value: float) -> None:
         while self._promises and self._promises[0].due <= step:
-            promise = self._promises.popleft()
+            promise = self._promises.pop(0)
             if promise.due < step:
                 continue  # The horizon was shortened: its step went by unmatched.
             self._model.learn(promise.features, (value - promise.last) / promise.scale)
@@ -166,8 +186,8 @@ class Forecaster:
         fast, slow = decay(FAST_HALF_LIFE_S), decay(SLOW_HALF_LIFE_S)
         self._fast = fast * self._fast + (1 - fast) * value
         self._slow = slow * self._slow + (1 - slow) * value
-        self._values.append(value)
-        self._starts.append(starts)
+        self._starts = (self._starts[1] if self._values else starts, starts)
+        self._values = [*self._values[-LAGS:], value]
 
     def _features(self, step: int) -> tuple[float, ...]:
         values = self._values
@@ -182,10 +202,10 @@ class Forecaster:
             back(1),
             back(3),
             back(6),
-            back(30),
+            back(LAGS),
             (self._fast - now) / unit,
             (self._slow - now) / unit,
-            (self._starts[-1] - self._starts[0]) / (1.0 + self._starts[-1]),
+            (self._starts[1] - self._starts[0]) / (1.0 + self._starts[1]),
             math.sin(angle),
             math.cos(angle),
         )

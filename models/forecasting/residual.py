@@ -24,6 +24,8 @@ day; all but the last three in scales."""
 class ResidualModel:
     """Predicts ``(y(t + h) - y(t)) / scale`` from features at t."""
 
+    __slots__ = ("_model", "_scale", "learned")
+
     def __init__(self) -> None:
         """Nothing learned."""
         self._scale = preprocessing.StandardScaler()

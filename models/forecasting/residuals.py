@@ -6,7 +6,6 @@ quantile is the nearest rank, without interpolation.
 
 from __future__ import annotations
 
-import bisect
 from array import array
 from collections.abc import Iterable, Iterator
 
@@ -18,16 +17,19 @@ ENOUGH = 20
 
 
 class Residuals:
-    """A rolling window of scaled residuals, ordered; in 32 bits, which is what a snapshot has."""
+    """A rolling window of scaled residuals; in 32 bits, which is what a snapshot has."""
 
-    __slots__ = ("_ordered", "_place", "_ring")
+    __slots__ = ("_known", "_place", "_ring", "largest")
 
     def __init__(self, residuals: Iterable[float] = ()) -> None:
         """``residuals`` oldest first."""
         self._ring = array("f")
         self._place = 0
         """Where the oldest is, once the ring is full."""
-        self._ordered = array("f")
+        self._known: tuple[float, float] | None = None
+        """(level, quantile) asked for last, until one more is added."""
+        self.largest = 0.0
+        """The largest held; 0 when none is, or none is above."""
         for residual in residuals:
             self.add(residual)
 
@@ -42,34 +44,32 @@ class Residuals:
 
     def add(self, residual: float) -> None:
         """Add one; the oldest leaves."""
+        self._known = None
         if len(self._ring) < KEPT:
             self._ring.append(residual)
-            residual = self._ring[-1]
-        else:
-            gone = self._ring[self._place]
-            self._ring[self._place] = residual
-            residual = self._ring[self._place]
-            self._place = (self._place + 1) % KEPT
-            del self._ordered[bisect.bisect_left(self._ordered, gone)]
-        bisect.insort(self._ordered, residual)
-
-    @property
-    def largest(self) -> float:
-        """The largest held; 0 when none is, or none is above."""
-        return max(self._ordered[-1], 0.0) if self._ordered else 0.0
+            self.largest = max(self.largest, self._ring[-1])
+            return
+        gone = self._ring[self._place]
+        self._ring[self._place] = residual
+        now = self._ring[self._place]
+        self._place = (self._place + 1) % KEPT
+        self.largest = max(self._ring, default=0.0) if gone == self.largest else self.largest
+        self.largest = max(self.largest, now, 0.0)
 
     def quantile(self, level: float) -> float | None:
         """The residual at ``level``; None with fewer than ``ENOUGH``.
 
         Of 1..100 the 0.95 quantile is 95.
         """
-        if len(self._ordered) < ENOUGH:
+        if len(self._ring) < ENOUGH:
             return None
-        rank = -(-len(self._ordered) * round(level * 10_000) // 10_000)
-        return self._ordered[max(rank, 1) - 1]
+        if self._known is None or self._known[0] != level:
+            rank = -(-len(self._ring) * round(level * 10_000) // 10_000)
+            self._known = level, sorted(self._ring)[max(rank, 1) - 1]
+        return self._known[1]
 
     def above(self, residual: float) -> float | None:
         """Share of residuals above ``residual``; None with fewer than ``ENOUGH``."""
-        if len(self._ordered) < ENOUGH:
+        if len(self._ring) < ENOUGH:
             return None
-        return 1.0 - bisect.bisect_right(self._ordered, residual) / len(self._ordered)
+        return sum([held > residual for held in self._ring]) / len(self._ring)

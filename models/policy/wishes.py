@@ -6,7 +6,6 @@ kept, which is all that a window that ends now can ask for (a monotonic queue).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 KEPT_S = 3600.0
@@ -20,9 +19,9 @@ class Wishes:
 
     def __init__(self, wished: Iterable[tuple[float, int]] = ()) -> None:
         """``wished`` in order of time."""
-        self.highs: deque[tuple[float, int]] = deque()
+        self.highs: list[tuple[float, int]] = []
         """Falling from left to right."""
-        self.lows: deque[tuple[float, int]] = deque()
+        self.lows: list[tuple[float, int]] = []
         """Rising from left to right."""
         for at, wish in wished:
             self.add(at, wish)
@@ -37,9 +36,9 @@ class Wishes:
         highs.append((at, wish))
         lows.append((at, wish))
         if highs[0][0] <= at - KEPT_S:
-            highs.popleft()
+            highs.pop(0)
         if lows[0][0] <= at - KEPT_S:
-            lows.popleft()
+            lows.pop(0)
 
     def highest(self, since: float) -> int | None:
         """The highest wish after ``since``; None: there was none."""
