@@ -7,19 +7,40 @@ Flow: Step -> merge -> Scalers -> StepResult.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
 
 from models.domain.decision import Decision, Epoch, Hold, decision_id
 from models.domain.forecast import Forecast, Proposal
 from models.domain.load import Load
 from models.domain.spec import AgentScaler
 from models.merge import Merge
-from models.scaler import Scaler
+from models.scaler import Scaler, ScalerState
 from models.step import SpecChange, Step, StepResult
 from models.verdict import Verdict
-from models.window import Window
+from models.window import Window, WindowState
 
 QUIET_S = 0.9
 """A workload that decided so short a time ago is passed over by a tick."""
+
+
+class MemberState(Struct, frozen=True, array_like=True):
+    """One workload as a snapshot has it; its spec is named by ``revision``.
+
+    ``position`` is the first step, by its offset in the step log, that is not in it.
+    """
+
+    workload: str
+    position: int
+    revision: int
+    generation: tuple[int, int]
+    sequence: int
+    decided_at: float
+    scaler: ScalerState
+    window: WindowState
+    partials: list[Load]
 
 
 class _Member:
@@ -54,23 +75,31 @@ class Fleet:
         self._valid_s = valid_s
         self._members: dict[str, _Member] = {}
 
-    def apply(self, step: Step) -> StepResult:
-        """Apply one step and decide.  Workloads decide in the order of their names."""
+    def apply(self, step: Step, *, without: AbstractSet[str] = frozenset()) -> StepResult:
+        """Apply one step and decide.  Workloads decide in the order of their names.
+
+        ``without``: workloads that have had this step already, from a snapshot.
+        """
         touched: set[str] = set()
         for change in step.specs:
-            self._respec(change)
-            touched.add(change.workload)
+            if change.workload not in without:
+                self._respec(change)
+                touched.add(change.workload)
         closed = False
         for record in step.records:
             if isinstance(record, Load):
-                if self._observe(record):
+                if record.workload not in without and self._observe(record):
                     touched.add(record.workload)
             else:
                 closed |= self.merge.progress(record)
         through = self.merge.closed_through
         ended: list[str] = []
         if closed and through is not None:
-            ended = [name for name, held in self._members.items() if held.scaler.close(through)]
+            ended = [
+                name
+                for name, held in self._members.items()
+                if name not in without and held.scaler.close(through)
+            ]
         if not step.live:
             return StepResult(forecasts=(), proposals=(), decisions=())
         touched.update(ended)
@@ -78,13 +107,49 @@ class Fleet:
             # What was decided within the last second has nothing new to say of silence.
             since = step.now - QUIET_S
             touched.update(
-                [name for name, held in self._members.items() if held.decided_at <= since]
+                [
+                    name
+                    for name, held in self._members.items()
+                    if held.decided_at <= since and name not in without
+                ]
             )
         return self._decide(step, sorted(touched & self._members.keys()), sorted(ended))
 
     def workloads(self) -> tuple[str, ...]:
         """Names of the workloads that have a spec, sorted."""
         return tuple(sorted(self._members))
+
+    def states(self, workloads: Sequence[str], position: int) -> list[MemberState]:
+        """The states of some workloads after the step before ``position``; the gone are left out.
+
+        What is returned shares memory with the fleet: encode it before the next step.
+        """
+        members = {name: held for name in workloads if (held := self._members.get(name))}
+        partials = self.merge.open_partials(members.keys())
+        return [
+            MemberState(
+                workload=name,
+                position=position,
+                revision=member.revision,
+                generation=member.generation,
+                sequence=member.sequence,
+                decided_at=member.decided_at,
+                scaler=member.scaler.state(),
+                window=member.window.state(),
+                partials=partials[name],
+            )
+            for name, member in members.items()
+        ]
+
+    def restore(self, state: MemberState, spec: AgentScaler) -> None:
+        """Take up a workload.  Raises ``ValueError`` when the state cannot be one."""
+        window = Window.restored(state.window)
+        member = _Member(spec, state.revision, window)
+        member.scaler = Scaler.restored(state.workload, spec.spec, window, state.scaler)
+        member.generation, member.sequence = state.generation, state.sequence
+        member.decided_at = state.decided_at
+        self.merge.restore_window(state.workload, window, state.partials)
+        self._members[state.workload] = member
 
     def _respec(self, change: SpecChange) -> None:
         member = self._members.get(change.workload)

@@ -8,10 +8,23 @@ Flow: foretide.load -> Merge -> Window.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+from msgspec import Struct
 
 from models.domain.load import Load, Progress
 from models.window import Window
+
+
+class MergeState(Struct, frozen=True, array_like=True):
+    """How far the sources are, as a snapshot has it."""
+
+    sources: int | None
+    watermarks: dict[int, float]
+    done: dict[int, int]
+    closed_through: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +49,11 @@ class Merge:
         self._sources: int | None = None
         self.closed_through: int | None = None
         """The last second known complete; None before every source has reported."""
-        self.corrections = 0
+
+    @property
+    def corrections(self) -> int:
         """Events that came after their second was closed; counted, never lost."""
+        return sum(window.corrections for window in self._windows.values())
 
     def totals(self) -> dict[str, int]:
         """Events counted so far, by workload: what "exact" is measured on."""
@@ -67,11 +83,11 @@ class Merge:
             return None
         partials[key] = load
         late = self.closed_through is not None and load.second <= self.closed_through
-        if late:
-            self.corrections += load.events - (0 if before is None else before.events)
         window = self._windows.get(load.workload)
         if window is None:
             window = self._windows[load.workload] = Window()
+        if late:
+            window.corrections += load.events - (0 if before is None else before.events)
         window.add(load, before)
         return Merged(window=window, late=late)
 
@@ -94,3 +110,36 @@ class Merge:
             return False
         self.closed_through = through
         return True
+
+    def state(self) -> MergeState:
+        """How far the sources are; windows and open partials are each workload's own."""
+        return MergeState(
+            sources=self._sources,
+            watermarks=dict(self._watermarks),
+            done=dict(self._done),
+            closed_through=self.closed_through,
+        )
+
+    def restore(self, state: MergeState) -> None:
+        """Take up how far the sources were."""
+        self._sources = state.sources
+        self._watermarks = dict(state.watermarks)
+        self._done = dict(state.done)
+        self.closed_through = state.closed_through
+
+    def open_partials(self, workloads: AbstractSet[str]) -> dict[str, list[Load]]:
+        """Partials of blocks that are not done, of some workloads."""
+        found: dict[str, list[Load]] = {name: [] for name in workloads}
+        for blocks in self._open.values():
+            for partials in blocks.values():
+                for (name, _), load in partials.items():
+                    if name in found:
+                        found[name].append(load)
+        return found
+
+    def restore_window(self, workload: str, window: Window, partials: Iterable[Load]) -> None:
+        """Take up what was known of a workload."""
+        self._windows[workload] = window
+        for load in partials:
+            blocks = self._open.setdefault(load.source, {})
+            blocks.setdefault(load.block, {})[load.workload, load.second] = load

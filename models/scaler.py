@@ -11,14 +11,16 @@ import math
 import zlib
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from models import sketch
-from models.demand import STEP_S, DemandMeter
+from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import Forecaster
+from models.forecasting.forecaster import Forecaster, ForecasterState
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
 from models.verdict import Verdict
@@ -38,6 +40,20 @@ UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its w
 AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
 PAUSED = Hold(reason="paused", why="the spec's mode is Paused")
 NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
+
+
+class ScalerState(Struct, frozen=True, array_like=True):
+    """A scaler as a snapshot has it, without its spec and its window."""
+
+    corrections: int
+    closed: int | None
+    next_step: int | None
+    highs: list[tuple[float, int]]
+    lows: list[tuple[float, int]]
+    scaled: list[tuple[float, int, int]]
+    last: tuple[dict[str, int], float] | None
+    measures: tuple[Unit, int]
+    forecaster: ForecasterState
 
 
 class Scaler:
@@ -69,7 +85,8 @@ class Scaler:
         self._next_step: int | None = None
         self._wished = Wishes()
         self._scaled: list[tuple[float, int, int]] = []
-        self._last: Decision | None = None
+        self._last: tuple[dict[str, int], float] | None = None
+        """What was decided last, and until when it is valid."""
 
     def update_spec(self, spec: ScalerSpec) -> None:
         """A new spec: what was learned stays, unless demand is measured otherwise."""
@@ -184,7 +201,7 @@ class Scaler:
         """The decision was sent: remember it for the rates and for what is still under way."""
         before = sum(decision.from_.replicas.values())
         after = sum(decision.to.replicas.values())
-        self._last = decision
+        self._last = decision.to.replicas, decision.valid_until
         if after != before:
             self._scaled.append((decision.at, before, after))
             behavior = self.spec.behavior
@@ -265,8 +282,8 @@ class Scaler:
         before = self._split(context.current, context.current)
         after = self._split(explained.final, context.current)
         last = self._last
-        repeats = last is not None and last.to.replicas == after
-        alive = last is not None and last.valid_until > context.now
+        repeats = last is not None and last[0] == after
+        alive = last is not None and last[1] > context.now
         if after == before or (repeats and alive):
             return UNCHANGED
         known = Known(
@@ -287,6 +304,35 @@ class Scaler:
             State(replicas=after),
             reissued=repeats,
         )
+
+    def state(self) -> ScalerState:
+        """All that is remembered."""
+        return ScalerState(
+            corrections=self.corrections,
+            closed=self._closed,
+            next_step=self._next_step,
+            highs=self._wished.highs,
+            lows=self._wished.lows,
+            scaled=self._scaled,
+            last=self._last,
+            measures=self.demand.measures(),
+            forecaster=self.forecaster.state(),
+        )
+
+    @classmethod
+    def restored(
+        cls, workload: str, spec: ScalerSpec, window: Window, state: ScalerState
+    ) -> Scaler:
+        """The scaler of a state: it goes on as the one that the state was taken of."""
+        made = cls(workload, spec, window)
+        made.corrections = state.corrections
+        made._closed, made._next_step = state.closed, state.next_step
+        made._wished.highs, made._wished.lows = state.highs, state.lows
+        made._scaled = state.scaled
+        made._last = state.last
+        if made.demand.measures() == state.measures:
+            made.forecaster = Forecaster.restored(state.forecaster)
+        return made
 
     def _meter(self, spec: ScalerSpec) -> DemandMeter:
         patience_s = None if spec.slo is None else spec.slo.latency_seconds

@@ -9,8 +9,12 @@ Flow: partials -> Merge -> Window -> DemandMeter.
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
 
 from models.domain.decision import Cause
 from models.domain.load import Load, PodGauge, ReplicaGauge
@@ -41,6 +45,23 @@ _COLUMNS = {
 """Sums by second, and how many bytes of memory each has: 4 or 8."""
 
 
+class WindowState(Struct, frozen=True, array_like=True):
+    """A window as a snapshot has it; arrays as little-endian bytes, by second modulo ``SPAN``."""
+
+    events: int
+    corrections: int
+    newest: int | None
+    first: int | None
+    has_starts: bool
+    pods: dict[str, PodGauge]
+    replicas: dict[str, ReplicaGauge]
+    started_s: list[float]
+    cause: Cause | None
+    in_system: bytes
+    sums: dict[str, bytes]
+    latencies: dict[int, dict[int, int]]
+
+
 class Window:
     """One workload.  Times are event-time seconds; sums as in ``models.domain.load.Load``."""
 
@@ -48,6 +69,7 @@ class Window:
         "_latencies",
         "_sums",
         "cause",
+        "corrections",
         "events",
         "first",
         "has_starts",
@@ -62,6 +84,8 @@ class Window:
         """Nothing has been heard."""
         self.events = 0
         """All events ever counted."""
+        self.corrections = 0
+        """Those of them that came after their second was closed."""
         self.newest: int | None = None
         """The newest second heard of."""
         self.first: int | None = None
@@ -84,16 +108,7 @@ class Window:
         self.events += load.events - (0 if before is None else before.events)
         self.has_starts |= load.started > 0
         if self.holds(load.second):
-            place = load.second % SPAN
-            for name, form in _COLUMNS.items():
-                more: int = getattr(load, name)
-                if before is not None:
-                    more -= getattr(before, name)
-                if more:
-                    column = self._sums.get(name)
-                    if column is None:
-                        column = self._sums[name] = array(form, [0] * SPAN)
-                    column[place] += more
+            self._sum(load, before)
             if load.latency:
                 self._count(load.second, load.latency, before.latency if before else {})
         for pod, gauge in load.pods.items():
@@ -157,6 +172,37 @@ class Window:
         if self.newest is not None and second > self.newest:
             self._move(second)
 
+    def state(self) -> WindowState:
+        """All that is held."""
+        return WindowState(
+            events=self.events,
+            corrections=self.corrections,
+            newest=self.newest,
+            first=self.first,
+            has_starts=self.has_starts,
+            pods=self.pods,
+            replicas=self.replicas,
+            started_s=self.start_up.seen,
+            cause=self.cause,
+            in_system=b"" if self.in_system is None else _bytes(self.in_system),
+            sums={name: _bytes(column) for name, column in self._sums.items()},
+            latencies={slot: _unpacked(counts) for slot, counts in self._latencies.items()},
+        )
+
+    @classmethod
+    def restored(cls, state: WindowState) -> Window:
+        """The window of a state.  Raises ``ValueError`` when its arrays have the wrong length."""
+        made = cls()
+        made.events, made.corrections = state.events, state.corrections
+        made.newest, made.first, made.has_starts = state.newest, state.first, state.has_starts
+        made.pods, made.replicas, made.cause = state.pods, state.replicas, state.cause
+        made.start_up.seen = state.started_s
+        if state.in_system:
+            made.in_system = _array("d", state.in_system)
+        made._sums = {name: _array(_COLUMNS[name], raw) for name, raw in state.sums.items()}
+        made._latencies = dict(state.latencies)
+        return made
+
     def _hear(self, second: int) -> None:
         if self.newest is None:
             self.newest = self.first = second
@@ -185,6 +231,18 @@ class Window:
                     del self._latencies[at]
                 elif at < slot:
                     self._latencies[at] = _packed(self._latencies[at])
+
+    def _sum(self, load: Load, before: Load | None) -> None:
+        place = load.second % SPAN
+        for name, form in _COLUMNS.items():
+            more: int = getattr(load, name)
+            if before is not None:
+                more -= getattr(before, name)
+            if more:
+                column = self._sums.get(name)
+                if column is None:
+                    column = self._sums[name] = array(form, [0] * SPAN)
+                column[place] += more
 
     def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:
         newest = second if self.newest is None else self.newest
@@ -232,3 +290,19 @@ def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
         return counts
     mask = (1 << _COUNT_BITS) - 1
     return {value >> _COUNT_BITS: value & mask for value in counts}
+
+
+def _bytes(column: array[Any]) -> bytes:
+    if sys.byteorder == "big":
+        column = array(column.typecode, column)
+        column.byteswap()
+    return column.tobytes()
+
+
+def _array(form: str, raw: bytes) -> array[Any]:
+    column = array(form, raw)
+    if len(column) != SPAN:
+        raise ValueError(f"{len(column)} seconds in place of {SPAN}")
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column

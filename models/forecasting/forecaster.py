@@ -8,12 +8,14 @@ Flow: DemandMeter steps -> Forecaster -> Outlook -> Scaler.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from array import array
 from typing import Literal
 
+from msgspec import Struct
+
 from models.demand import STEP_S
-from models.forecasting.residual import ResidualModel
-from models.forecasting.residuals import Residuals
+from models.forecasting.residual import ModelState, ResidualModel
+from models.forecasting.residuals import Largest, Residuals
 
 COLD_LABELS = 30
 """Labels below which nothing is claimed: five minutes of steps."""
@@ -43,8 +45,7 @@ def decay(half_life_s: float) -> float:
     return float(0.5 ** (STEP_S / half_life_s))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Struct, frozen=True, array_like=True):
     """What the forecaster says at one step; ``scale`` turns residuals into demand."""
 
     step: int
@@ -56,15 +57,33 @@ class Outlook:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Promise:
+class Promise(Struct, frozen=True, array_like=True):
     """A forecast whose step is not over yet."""
 
     due: int
     last: float
     centre: float
     scale: float
-    features: tuple[float, ...]
+    features: bytes
+    """32-bit floats, of ``FEATURES``."""
+
+
+class ForecasterState(Struct, frozen=True, array_like=True):
+    """A forecaster as a snapshot has it."""
+
+    model: ModelState
+    promises: list[Promise]
+    values: list[float]
+    starts: tuple[float, float]
+    averages: tuple[float, float, float]
+    """(scale, fast, slow)"""
+    errors: tuple[float, float]
+    """(expert, last value)"""
+    trusted: bool
+    missed: tuple[int, list[tuple[int, float]]]
+    expert: bytes
+    last: bytes
+    outlook: Outlook | None
 
 
 class Forecaster:
@@ -89,7 +108,7 @@ class Forecaster:
     def __init__(self) -> None:
         """Knows nothing."""
         self._model = ResidualModel()
-        self._promises: list[_Promise] = []
+        self._promises: list[Promise] = []
         self._values: list[float] = []
         """The newest ``LAGS`` + 1 values, oldest first."""
         self._starts = (0.0, 0.0)
@@ -100,7 +119,7 @@ class Forecaster:
         self._error = 0.0
         self._error_last = 0.0
         self._trusted = False
-        self._missed = Residuals()
+        self._missed = Largest()
         self.residuals = {"expert": Residuals(), "last": Residuals()}
         self.outlook: Outlook | None = None
 
@@ -113,17 +132,17 @@ class Forecaster:
         """Step ``step`` is over and its value known: learn what was promised of it, look ahead."""
         self._learn(step, value)
         self._track(value, starts)
-        features = self._features(step)
+        features = array("f", self._features(step))
         scale = max(self._scale, 0.05 * self._slow, 1e-9)
         change = self._model.predict(features) * scale
         centre = max(value + change, 0.0)
         self._promises.append(
-            _Promise(
+            Promise(
                 due=step + horizon_steps,
                 last=value,
                 centre=centre,
                 scale=scale,
-                features=features,
+                features=features.tobytes(),
             )
         )
         trust, why = self._trust()
@@ -147,7 +166,7 @@ class Forecaster:
             return outlook.last * (1.0 + COLD_MARGIN)
         # Scales from a quiet time make giants of a burst's residuals; what is added is never
         # more than was ever missed by within the window.
-        margin = min(residual * outlook.scale, self._missed.largest)
+        margin = min(residual * outlook.scale, self._missed.value())
         return max(outlook.centre + margin, 0.0)
 
     def overload_probability(self, capacity: float) -> float | None:
@@ -155,7 +174,7 @@ class Forecaster:
         outlook = self.outlook
         if outlook is None or outlook.trust == "cold":
             return None
-        if capacity - outlook.centre > self._missed.largest:
+        if capacity - outlook.centre > self._missed.value():
             return 0.0  # Never missed by so much within the window.
         return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
 
@@ -167,7 +186,7 @@ class Forecaster:
             promise = self._promises.pop(0)
             if promise.due < step:
                 continue  # The horizon was shortened: its step went by unmatched.
-            self._model.learn(promise.features, (value - promise.last) / promise.scale)
+            self._model.learn(array("f", promise.features), (value - promise.last) / promise.scale)
             self.residuals["expert"].add((value - promise.centre) / promise.scale)
             self.residuals["last"].add((value - promise.last) / promise.scale)
             self._missed.add(value - min(promise.centre, promise.last))
@@ -218,3 +237,35 @@ class Forecaster:
         self._trusted = ratio < (TRUST_ABOVE if self._trusted else TRUST_BELOW)
         why = f"error {ratio:.2f} times the last value's"
         return ("predictive" if self._trusted else "reactive"), why
+
+    def state(self) -> ForecasterState:
+        """All that was learned and promised."""
+        return ForecasterState(
+            model=self._model.state(),
+            promises=self._promises,
+            values=self._values,
+            starts=self._starts,
+            averages=(self._scale, self._fast, self._slow),
+            errors=(self._error, self._error_last),
+            trusted=self._trusted,
+            missed=(self._missed.count, self._missed.held),
+            expert=self.residuals["expert"].state(),
+            last=self.residuals["last"].state(),
+            outlook=self.outlook,
+        )
+
+    @classmethod
+    def restored(cls, state: ForecasterState) -> Forecaster:
+        """The forecaster of a state: it goes on as the one that the state was taken of."""
+        made = cls()
+        made._model = ResidualModel.restored(state.model)
+        made._promises = state.promises
+        made._values = state.values
+        made._starts = state.starts
+        made._scale, made._fast, made._slow = state.averages
+        made._error, made._error_last = state.errors
+        made._trusted = state.trusted
+        made._missed = Largest(*state.missed)
+        made.residuals = {"expert": Residuals(state.expert), "last": Residuals(state.last)}
+        made.outlook = state.outlook
+        return made

@@ -7,7 +7,7 @@ quantile is the nearest rank, without interpolation.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 KEPT = 360
 """Residuals kept: an hour of 10 s steps."""
@@ -19,42 +19,32 @@ ENOUGH = 20
 class Residuals:
     """A rolling window of scaled residuals; in 32 bits, which is what a snapshot has."""
 
-    __slots__ = ("_known", "_place", "_ring", "largest")
+    __slots__ = ("_known", "_place", "_ring")
 
-    def __init__(self, residuals: Iterable[float] = ()) -> None:
-        """``residuals`` oldest first."""
-        self._ring = array("f")
+    def __init__(self, state: bytes = b"") -> None:
+        """``state`` is what ``state`` gave."""
+        self._ring = array("f", state)
         self._place = 0
         """Where the oldest is, once the ring is full."""
         self._known: tuple[float, float] | None = None
         """(level, quantile) asked for last, until one more is added."""
-        self.largest = 0.0
-        """The largest held; 0 when none is, or none is above."""
-        for residual in residuals:
-            self.add(residual)
 
     def __len__(self) -> int:
         """How many are held."""
         return len(self._ring)
 
-    def __iter__(self) -> Iterator[float]:
-        """Oldest first."""
-        yield from self._ring[self._place :]
-        yield from self._ring[: self._place]
+    def state(self) -> bytes:
+        """All of them as 32-bit floats, oldest first."""
+        return (self._ring[self._place :] + self._ring[: self._place]).tobytes()
 
     def add(self, residual: float) -> None:
         """Add one; the oldest leaves."""
         self._known = None
         if len(self._ring) < KEPT:
             self._ring.append(residual)
-            self.largest = max(self.largest, self._ring[-1])
             return
-        gone = self._ring[self._place]
         self._ring[self._place] = residual
-        now = self._ring[self._place]
         self._place = (self._place + 1) % KEPT
-        self.largest = max(self._ring, default=0.0) if gone == self.largest else self.largest
-        self.largest = max(self.largest, now, 0.0)
 
     def quantile(self, level: float) -> float | None:
         """The residual at ``level``; None with fewer than ``ENOUGH``.
@@ -73,3 +63,28 @@ class Residuals:
         if len(self._ring) < ENOUGH:
             return None
         return sum([held > residual for held in self._ring]) / len(self._ring)
+
+
+class Largest:
+    """The largest of the newest ``KEPT`` values, and of 0; by a monotonic queue."""
+
+    __slots__ = ("count", "held")
+
+    def __init__(self, count: int = 0, held: Iterable[tuple[int, float]] = ()) -> None:
+        """``count`` values were added before; ``held`` is what was kept of them."""
+        self.count = count
+        self.held = list(held)
+        """(number, value), values falling: each is the largest of those since."""
+
+    def add(self, value: float) -> None:
+        """Add one; the oldest leaves."""
+        while self.held and self.held[-1][1] <= value:
+            self.held.pop()
+        self.held.append((self.count, value))
+        self.count += 1
+        if self.held[0][0] < self.count - KEPT:
+            self.held.pop(0)
+
+    def value(self) -> float:
+        """The largest."""
+        return max(self.held[0][1], 0.0) if self.held else 0.0

@@ -93,6 +93,16 @@ class Aggregate(RoleService):
         self._metrics = metrics
         self._sources: dict[int, _Source] = {}
         self._load_partitions = 0
+        self.folded = 0
+        """Events folded since the start."""
+
+    def durable(self) -> bool:
+        """Whether the broker has acknowledged all that was folded."""
+        return all(
+            source.sent is source.folded
+            and all(future.done() for _, sends in source.sends for future in sends)
+            for source in self._sources.values()
+        )
 
     async def start(self) -> None:
         """See ``RoleService``."""
@@ -136,6 +146,7 @@ class Aggregate(RoleService):
             watermark=max(source.folded.watermark, newest),
             block=source.fold.block,
         )
+        self.folded += len(decoded.columns)
         self._metrics.events.inc(len(decoded.columns))
         if decoded.unknown:
             self._metrics.unknown_fields.inc(decoded.unknown.total())
