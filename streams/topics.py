@@ -60,9 +60,10 @@ TABLE: dict[Name, Topic] = {
         ),
         Topic(
             name="load",
-            key="workload",
+            key="none; the partition is the one that the workload as key would give",
             retention_ms=3 * DAY_MS,
-            why="one partition owner is the only writer of a workload's state",
+            why="one partition owner is the only writer of a workload's state; partials of many"
+            " workloads share a message",
         ),
         Topic(
             name="steps",
