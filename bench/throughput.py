@@ -14,6 +14,7 @@ import statistics
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from throughput_fill import Filled, FillError, counted, fill, say
@@ -187,8 +188,6 @@ def _found(results: Results, topic: Filled, rows: list[dict[str, Any]]) -> dict[
 
 def _kafka_version() -> str:
     """From the name of its clients' jar."""
-    from pathlib import Path
-
     jars = Path(kafka_classpath().removesuffix("*")).glob("kafka-clients-*.jar")
     return next(jars).stem.removeprefix("kafka-clients-")
 
