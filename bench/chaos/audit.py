@@ -37,6 +37,7 @@ class Counted:
 
     totals: Counter[str] = field(default_factory=Counter)
     corrections: int = 0
+    echoes: int = 0
     caught_up: bool = False
     """Whether every source's end was reported to every load partition."""
 
@@ -47,11 +48,12 @@ class _Partition:
     def __init__(self, lateness_s: float) -> None:
         self.merge = Merge(lateness_s=lateness_s)
         self.positions: dict[int, int] = {}
+        self.echoes = 0
 
     def add(self, value: bytes) -> None:
         for record in codec.load_records(value):
             if isinstance(record, Load):
-                self.merge.add(record)
+                self.echoes += self.merge.add(record) is None
                 continue
             self.merge.progress(record)
             for report in record.progress:
@@ -79,6 +81,7 @@ async def count(settings: Settings, ends: Mapping[int, int], *, limit_s: float) 
     for partition in partitions:
         counted.totals.update(partition.merge.totals())
         counted.corrections += partition.merge.corrections
+        counted.echoes += partition.echoes
     return counted
 
 

@@ -1,7 +1,7 @@
 """Chaos: carries the schedule out.
 
-Rule: at most three workers at a time, paused ones included; one act after the other, except that
-a paused worker stays so while others go on.
+Rule: two or three workers at a time, paused ones included; one act after the other, except that a
+paused worker stays so while the others go on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from models.domain.load import Load
 from streams import codec
 from streams.settings import Settings
 
-from .fleet import Fleet
+from .fleet import Fleet, Worker
 from .schedule import Act
 
 MOST_WORKERS = 3
@@ -54,6 +54,7 @@ class Chaos:
             Act.MEMBERS: self._members,
             Act.PAUSE: self._pause,
             Act.BROKER: self._broker,
+            Act.STALL: self._stall,
             Act.REDELIVER: self._redeliver,
         }
 
@@ -71,7 +72,7 @@ class Chaos:
                 task.cancel()
 
     async def _kill(self) -> None:
-        worker = self._chance.choice(self._fleet.workers)
+        worker = self._pick(self._fleet.workers)
         state = " while paused" if worker.paused else ""
         self._fleet.kill(worker)
         self.counts["kills"] += 1
@@ -80,23 +81,22 @@ class Chaos:
         self._say(f"kill -9 of {worker.name}{state}, {started.name} started")
 
     async def _members(self) -> None:
-        running = [worker for worker in self._fleet.workers if not worker.paused]
-        count = len(self._fleet.workers)
-        joins = self._chance.choice([True, False]) or len(running) <= 1
-        if joins and count < MOST_WORKERS:
-            self.counts["joins"] += 1
-            self._say(f"{self._fleet.start().name} joins")
-        elif len(running) > 1:
-            worker = self._chance.choice(running)
-            self.counts["leaves"] += 1
-            self._say(f"{worker.name} leaves")
-            await self._fleet.leave(worker)
+        if len(self._fleet.workers) < MOST_WORKERS:
+            self._join()
+            return
+        worker = self._pick(self._running())
+        self.counts["leaves"] += 1
+        self._say(f"{worker.name} leaves")
+        await self._fleet.leave(worker)
+
+    def _join(self) -> None:
+        self.counts["joins"] += 1
+        self._say(f"{self._fleet.start().name} joins")
 
     async def _pause(self) -> None:
-        running = [worker for worker in self._fleet.workers if not worker.paused]
-        if not running:
-            return
-        worker = self._chance.choice(running)
+        if len(self._running()) <= 1:
+            self._join()  # A zombie is one only when somebody else takes over.
+        worker = self._pick(self._running())
         length_s = self._settings.session_timeout_s + self._chance.uniform(1.0, 5.0)
         self.counts["pauses"] += 1
         self._say(f"{worker.name} is paused for {length_s:.1f} s")
@@ -108,6 +108,24 @@ class Chaos:
                 self._say(f"{worker.name} goes on")
 
         self._pauses.append(asyncio.create_task(resume()))
+
+    def _running(self) -> list[Worker]:
+        return [worker for worker in self._fleet.workers if not worker.paused]
+
+    def _pick(self, workers: Sequence[Worker]) -> Worker:
+        """One that holds partitions by now, where there is one: others have less to lose."""
+        holding = [worker for worker in workers if worker.ready()]
+        return self._chance.choice(holding or workers)
+
+    async def _stall(self) -> None:
+        length_s = self._settings.session_timeout_s + self._chance.uniform(1.0, 4.0)
+        self.counts["broker_stalls"] += 1
+        self._say(f"the broker stands still for {length_s:.1f} s")
+        self._kafka.pause()
+        try:
+            await asyncio.sleep(length_s)
+        finally:
+            self._kafka.resume()
 
     async def _broker(self) -> None:
         abrupt = self._chance.random() < 1 / 3

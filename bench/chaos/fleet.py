@@ -58,6 +58,10 @@ class Worker:
         found = _PORT.search(self.log.read_text(errors="replace"))
         return None if found is None else int(found["port"])
 
+    def ready(self) -> bool:
+        """Whether it has been told its partitions."""
+        return self.port() is not None
+
     def rss_mb(self) -> float:
         """The most memory it has had."""
         try:

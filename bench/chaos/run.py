@@ -61,11 +61,15 @@ class Report:
     leaves: int
     pauses: int
     broker_restarts: int
+    broker_stalls: int
     rebalances: int
     """Caused here: kills, joins, leaves, and two for each pause."""
     assignments: int
     """Times a worker was told its partitions, by the logs."""
     duplicated_partials: int
+    """Produced again by hand."""
+    echoes: int
+    """Partials that said nothing new: those, and what was folded twice; none, and the run is idle."""
     worker_exits: int
     """Workers that ended by themselves and were replaced."""
     slow_leaves: int
@@ -152,11 +156,7 @@ class _Run:
 
     async def _start_two(self) -> None:
         for worker in [self._fleet.start(), self._fleet.start()]:
-            await asyncio.to_thread(
-                worker.process.wait_until,
-                lambda worker=worker: worker.port() is not None,
-                limit_s=READY_S,
-            )
+            await asyncio.to_thread(worker.process.wait_until, worker.ready, limit_s=READY_S)
 
     async def _disturb(self, publisher: Publisher, chaos: Chaos, chance: random.Random) -> None:
         stop = asyncio.Event()
@@ -229,9 +229,11 @@ class _Run:
             leaves=did["leaves"],
             pauses=did["pauses"],
             broker_restarts=did["broker_restarts"],
+            broker_stalls=did["broker_stalls"],
             rebalances=did["kills"] + did["joins"] + did["leaves"] + 2 * did["pauses"],
             assignments=assignments,
             duplicated_partials=did["duplicated_partials"],
+            echoes=counted.echoes,
             worker_exits=len(fleet.died),
             slow_leaves=len(fleet.slow_to_leave),
             truncation_alarms=alarms,

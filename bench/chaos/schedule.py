@@ -20,6 +20,8 @@ class Act(StrEnum):
     """SIGSTOP for longer than the session, then SIGCONT: a zombie."""
     BROKER = "broker"
     """The broker goes, and comes back with its data."""
+    STALL = "stall"
+    """The broker stands still, and then every session is over at once."""
     REDELIVER = "redeliver"
     """Messages of the load topic are produced again."""
 
@@ -29,6 +31,7 @@ PER_MINUTE = {
     Act.MEMBERS: 1.5,
     Act.PAUSE: 1.0,
     Act.BROKER: 0.4,
+    Act.STALL: 0.3,
     Act.REDELIVER: 3.0,
 }
 

@@ -38,8 +38,15 @@ async def test_a_minute_of_chaos_changes_no_total() -> None:
     found = json.loads(done.stdout)
     assert found["counted"] == found["sent"] == found["in_log"] > 0
     assert found["rejected_found"] == found["rejected_expected"] > 0
-    for disturbance in ("kills", "pauses", "broker_restarts", "duplicated_partials"):
+    for disturbance in (
+        "kills",
+        "pauses",
+        "broker_restarts",
+        "broker_stalls",
+        "duplicated_partials",
+    ):
         assert found[disturbance] > 0, f"nothing was disturbed by {disturbance}"
     assert found["joins"] + found["leaves"] > 0
     assert found["corrections"] > 0
+    assert found["echoes"] > found["duplicated_partials"], "nothing was folded twice"
     assert found["truncation_alarms"] == 1
