@@ -115,7 +115,6 @@ class Scaler:
         if self._closed is not None and through <= self._closed:
             return False
         self._closed = through
-        self.window.advance(through)
         first = self.demand.first_step()
         if first is None:
             return False

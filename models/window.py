@@ -167,11 +167,6 @@ class Window:
                     merged[index] = merged.get(index, 0) + count
         return merged
 
-    def advance(self, second: int) -> None:
-        """Every second up to ``second`` is known: what was not heard of is zero."""
-        if self.newest is not None and second > self.newest:
-            self._move(second)
-
     def state(self) -> WindowState:
         """All that is held."""
         return WindowState(
