@@ -211,7 +211,8 @@ class Aggregate(RoleService):
                     source.sends.append((block, by_block[block]))
             source.sent = mark
             now = loop.time()
-            source.due_at = now + min((now - began) * FLUSH_SHARE, FLUSH_MOST_S)
+            longest = self._clock.wall_seconds(FLUSH_MOST_S)
+            source.due_at = now + min((now - began) * FLUSH_SHARE, longest)
 
     def _bundles(self, loads: Sequence[Load]) -> Iterator[tuple[int, set[int], bytes]]:
         """(load partition, blocks, message) of partials, several to a message."""
@@ -234,7 +235,7 @@ class Aggregate(RoleService):
         """Flush what had to wait and was followed by nothing."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(FLUSH_MOST_S / 5)
+            await asyncio.sleep(max(self._clock.wall_seconds(FLUSH_MOST_S / 5), 0.005))
             for number, source in list(self._sources.items()):
                 waits = source.folded is not source.sent and loop.time() >= source.due_at
                 if waits and self._sources.get(number) is source:
