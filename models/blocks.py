@@ -161,7 +161,12 @@ class BlockFold:
         ``offsets`` and ``seconds`` have one value per message: its offset, and the second of its
         own timestamp in the log (the append time on Kafka), which no clock has mapped: a block
         depends on the log alone.  ``columns.message`` indexes them.
+
+        Raises ``ValueError`` when an offset was folded before: the events would count twice.
         """
+        if self.position is not None and len(offsets) and offsets[0] < self.position:
+            msg = f"offset {offsets[0]} of source {self.source} again, {self.position} is next"
+            raise ValueError(msg)
         begin, count = 0, len(offsets)
         while begin < count:
             if self.block is None:

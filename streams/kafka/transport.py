@@ -8,6 +8,7 @@ messages are batches (``Consumer._add_gap`` counts the message's own offset as a
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, cast
@@ -78,6 +79,11 @@ def _runs(fetched: list[Any]) -> list[Run]:
 class BatchConsumer(driver.Consumer):
     """Delivers batches and commits frontiers."""
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        """See the parent."""
+        super().__init__(*given, **more)
+        self._seeking = asyncio.Lock()
+
     @property
     def _offsets(self) -> OffsetPolicy:
         return cast("RoleApp", self.app).offsets
@@ -125,11 +131,16 @@ class BatchConsumer(driver.Consumer):
         await self._thread.call_thread(_turn)
 
     async def perform_seek(self) -> None:
-        """Seek to the commits, then to where the role wants to begin instead."""
-        await super().perform_seek()
-        wanted = await self._offsets.seek_to(frozenset(self.assignment()))
-        if wanted:
-            await self.seek_wait(wanted)
+        """Seek to the commits, then to where the role wants to begin instead.
+
+        One at a time: after a rebalance Faust seeks from its recovery and from ``getmany`` as
+        well, and between the parts of one the role would fold what the other made it forget.
+        """
+        async with self._seeking:
+            await super().perform_seek()
+            wanted = await self._offsets.seek_to(frozenset(self.assignment()))
+            if wanted:
+                await self.seek_wait(wanted)
 
 
 async def _turn() -> None:
