@@ -69,7 +69,7 @@ class Report:
     duplicated_partials: int
     """Produced again by hand."""
     echoes: int
-    """Partials that said nothing new: those, and what was folded twice; none, and the run is idle."""
+    """Partials that said nothing new: those, and what was folded twice."""
     worker_exits: int
     """Workers that ended by themselves and were replaced."""
     slow_leaves: int
