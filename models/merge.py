@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from models.domain.load import Load, Progress
-from models.window import Window
+from models.window import SPAN, Window
 
 
 class MergeState(Struct, frozen=True, array_like=True):
@@ -58,6 +58,34 @@ class Merge:
     def totals(self) -> dict[str, int]:
         """Events counted so far, by workload: what "exact" is measured on."""
         return {name: window.events for name, window in self._windows.items()}
+
+    def workloads(self) -> AbstractSet[str]:
+        """Every workload that was heard of and not pruned since."""
+        return self._windows.keys()
+
+    def prune(self, keep: AbstractSet[str]) -> None:
+        """Drop windows of workloads not in ``keep`` of which nothing has been heard for long.
+
+        Their newest second has left the window, and they have no partial of an open block; their
+        totals are gone with them.
+        """
+        if self.closed_through is None:
+            return
+        oldest = self.closed_through - SPAN
+        silent = {
+            name
+            for name, window in self._windows.items()
+            if name not in keep and (window.newest is None or window.newest < oldest)
+        }
+        if silent:
+            silent -= {
+                name
+                for blocks in self._open.values()
+                for partials in blocks.values()
+                for name, _ in partials
+            }
+        for name in silent:
+            del self._windows[name]
 
     def window(self, workload: str) -> Window:
         """The workload's window; an empty one when nothing has been heard of it."""

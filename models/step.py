@@ -27,6 +27,8 @@ class Step(Struct, frozen=True, kw_only=True):
 
     ``now`` is Unix seconds.  ``tick`` lets silence speak: all workloads decide, not only those
     that were touched.  ``live`` is False while the past is read again: nothing is decided then.
+    ``relearn`` names workloads whose state was lost: ``records`` are then their past, all else of
+    the fleet stays as it is, and nothing is decided.
     """
 
     now: float
@@ -36,6 +38,7 @@ class Step(Struct, frozen=True, kw_only=True):
     records: tuple[Load | Progress, ...] = ()
     tick: bool = False
     live: bool = True
+    relearn: tuple[str, ...] = ()
 
 
 class StepResult(Struct, frozen=True, kw_only=True):

@@ -65,6 +65,16 @@ class Metrics:
             ["partition"],
             registry=own,
         )
+        self.snapshots_discarded = Counter(
+            "foretide_snapshots_discarded_total",
+            "Snapshots that could not be used: what they held was learned again.",
+            registry=own,
+        )
+        self.recovery_seconds = Gauge(
+            "foretide_recovery_seconds",
+            "Time that taking up the assigned load partitions took.",
+            registry=own,
+        )
         self.workloads = Gauge("foretide_workloads", "Workloads with a spec here.", registry=own)
         self.specs_refused = Gauge(
             "foretide_specs_refused", "Specs that were refused.", registry=own

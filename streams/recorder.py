@@ -18,7 +18,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.domain.load import Load, Progress
 from streams import codec, steplog
+from streams.kafka.ranges import Found, Ranges
 from streams.kafka.security import client_options
+from streams.recovery import decoded, past
 from streams.settings import Settings
 
 FILES = {
@@ -43,7 +45,10 @@ class Recorder:
         self.counts: dict[str, int] = dict.fromkeys([*FILES, "steps"], 0)
         self._settings = settings
         self._listener = listener
-        self._loads: dict[int, deque[tuple[int, bytes]]] = {}
+        self._ranges = Ranges(settings)
+        self._loads: dict[int, deque[Found]] = {}
+        self._written: dict[int, int] = {}
+        """By partition, the offset of the load log up to which loads are with their steps."""
         self._steps: dict[int, deque[steplog.StepRecord]] = {}
         self._files: dict[str, IO[bytes]] = {}
         self._consumer: AIOKafkaConsumer | None = None
@@ -62,6 +67,7 @@ class Recorder:
             fetch_max_wait_ms=self._settings.fetch_max_wait_ms,
         )
         await consumer.start()
+        await self._ranges.start()
         self._consumer = consumer
         self._task = asyncio.create_task(self._follow(), name="recorder")
 
@@ -89,6 +95,7 @@ class Recorder:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
+        await self._ranges.stop()
         for file in self._files.values():
             file.close()
         self._files.clear()
@@ -104,51 +111,67 @@ class Recorder:
         while self._consumer is not None:
             fetched = await self._consumer.getmany(timeout_ms=200)
             for tp, records in fetched.items():
-                self._take(tp.topic[prefix:], tp.partition, records)
+                await self._take(tp.topic[prefix:], tp.partition, records)
 
-    def _take(self, topic: str, partition: int, records: list[Any]) -> None:
+    async def _take(self, topic: str, partition: int, records: list[Any]) -> None:
         if topic == "load":
             loads = self._loads.setdefault(partition, deque())
-            loads.extend((record.offset, record.value) for record in records)
+            loads.extend(Found(record.offset, None, record.value) for record in records)
         elif topic == "steps":
             steps = self._steps.setdefault(partition, deque())
-            steps.extend(steplog.decode(record.value) for record in records)
+            for record in records:
+                step = steplog.decode(record.value)
+                steps.append(msgspec.structs.replace(step, at=record.offset))
         else:
             for record in records:
                 self._write(topic, record.value)
             return
-        self._join(partition)
+        await self._join(partition)
 
-    def _join(self, partition: int) -> None:
+    async def _join(self, partition: int) -> None:
         """Write the steps whose loads have been read."""
         steps = self._steps.setdefault(partition, deque())
         loads = self._loads.setdefault(partition, deque())
         while steps:
             step = steps[0]
-            found: list[bytes] = []
+            found: tuple[Load | Progress, ...] = ()
             if step.offsets is not None:
                 first, last = step.offsets
-                if not loads or loads[-1][0] < last:
+                if last >= self._written.get(partition, 0) and (
+                    not loads or loads[-1].offset < last
+                ):
                     return
-                while loads and loads[0][0] <= last:
-                    offset, value = loads.popleft()
-                    if offset >= first:
-                        found.append(value)
+                if step.relearn:
+                    found = await past(self._ranges, partition, step.offsets, step.relearn)
+                elif first < self._written.get(partition, 0):
+                    found = await self._again(partition, first, last)
+                else:
+                    while loads and loads[0].offset < first:
+                        loads.popleft()
+                    found = decoded(self._until(loads, last))
+                    self._written[partition] = last + 1
             steps.popleft()
-            whole = msgspec.structs.replace(step, records=_decoded(found))
-            self._write("steps", codec.encode(whole))
+            self._write("steps", codec.encode(msgspec.structs.replace(step, records=found)))
+
+    @staticmethod
+    def _until(loads: deque[Found], last: int) -> list[Found]:
+        taken = []
+        while loads and loads[0].offset <= last:
+            taken.append(loads.popleft())
+        return taken
+
+    async def _again(self, partition: int, first: int, last: int) -> tuple[Load | Progress, ...]:
+        """Loads that were written with another step already: owners overlapped, or read again."""
+        return tuple(
+            [
+                record
+                async for some in self._ranges.read("load", partition, first, last + 1)
+                for record in decoded(some)
+            ]
+        )
 
     def _write(self, topic: str, line: bytes) -> None:
         self.counts[topic] += 1
         self._files[topic].write(line + b"\n")
         if self._listener is not None and topic in FILES:
             self._listener(topic, line)
-
-
-def _decoded(values: list[bytes]) -> tuple[Load | Progress, ...]:
-    """What plan could decode of them: the rest went to foretide.rejected there."""
-    records: list[Load | Progress] = []
-    for value in values:
-        with contextlib.suppress(msgspec.MsgspecError):
-            records += codec.load_records(value)
-    return tuple(records)

@@ -66,6 +66,13 @@ class Settings(BaseSettings):
         7200.0, description="how much of the load log a new owner reads to learn again"
     )
 
+    snapshot_interval_s: Seconds = Field(
+        30.0, description="every workload's state is sealed and kept this often"
+    )
+    snapshot_key: SecretStr | None = Field(
+        None, description="secret that seals snapshots; without one damage is seen, forgery not"
+    )
+
     actuator: Literal["kubernetes", "dry-run", "memory"] = Field(
         "kubernetes", description="what decisions are applied to"
     )

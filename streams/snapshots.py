@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import zlib
 from importlib import metadata
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -20,7 +21,10 @@ from pydantic import SecretStr
 from models.fleet import MemberState
 from models.merge import MergeState
 
-VERSION = f"foretide-snapshot/1 river/{metadata.version('river')}"
+CHECKPOINT_KEY = "checkpoint"
+"""Key of a partition's checkpoint; a workload's name has a slash."""
+
+VERSION = f"foretide-snapshot/2 river/{metadata.version('river')}"
 """What a snapshot was written by: another form of state, or another River, is another version."""
 
 _DIGEST = 16
@@ -28,23 +32,34 @@ _LARGEST = 1 << 20
 """What a snapshot may unfold to, bytes."""
 
 
+class Writer(NamedTuple):
+    """Who wrote something of a partition: an owner, ordered among the owners there have been."""
+
+    era: int
+    generation: int
+
+
 class Checkpoint(Struct, frozen=True, array_like=True, tag=True):
     """One load partition: from step ``position`` on the step log tells all that is not snapshots.
 
-    ``position`` is an offset of the step log, ``loads`` the load log's next offset there; era and
-    generation are of the owner who wrote it.
+    ``position`` is an offset of the step log, ``loads`` the load log's next offset there, and
+    ``merge`` how far the sources were; ``members`` have snapshots of ``position`` or later, at
+    or behind offset ``since`` of this log; None: there are none.
     """
 
+    partition: int
+    writer: Writer
     position: int
     loads: int
-    era: int
-    generation: int
+    since: int | None
+    members: list[str]
     merge: MergeState
 
 
 class MemberSnapshot(Struct, frozen=True, array_like=True, tag=True):
-    """One workload."""
+    """One workload, as ``writer`` knew it."""
 
+    writer: Writer
     member: MemberState
 
 

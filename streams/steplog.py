@@ -6,9 +6,9 @@ themselves, so that it replays anywhere.  Flow: plan -> foretide.steps -> record
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,7 @@ from msgspec import Struct
 from models.domain.load import Load, Progress
 from models.domain.spec import AgentScaler
 from models.step import SpecChange, Step
+from streams.snapshots import Writer
 
 
 class SpecRecord(Struct, frozen=True, kw_only=True):
@@ -29,10 +30,13 @@ class SpecRecord(Struct, frozen=True, kw_only=True):
 class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step.  ``offsets`` are the first and last of the load records applied.
 
-    ``records`` are empty on Kafka and filled in a recording.
+    ``opened`` is in the first step of each owner: the end of the step log that it has read; what
+    an earlier owner wrote from there on came from a state that nobody took over.  ``fresh``: this
+    step begins a fleet that knows nothing.  ``records`` are empty on Kafka and filled in a
+    recording, as is ``at``, the step's own offset.
     """
 
-    v: int = 1
+    v: Literal[1] = 1
     partition: int
     now: float
     generation: int
@@ -42,13 +46,27 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     records: tuple[Load | Progress, ...] = ()
     tick: bool = False
     live: bool = True
+    relearn: tuple[str, ...] = ()
     fresh: bool = False
+    opened: int | None = None
+    at: int | None = None
+
+    @property
+    def writer(self) -> Writer:
+        """Who wrote it."""
+        return Writer(self.era, self.generation)
 
     @classmethod
     def of(
-        cls, step: Step, partition: int, offsets: tuple[int, int] | None, *, fresh: bool
+        cls,
+        step: Step,
+        partition: int,
+        offsets: tuple[int, int] | None,
+        *,
+        fresh: bool,
+        opened: int | None,
     ) -> StepRecord:
-        """The record of a step, by reference; ``fresh``: the first of a newly made Fleet."""
+        """The record of a step, by reference."""
         return cls(
             partition=partition,
             now=step.now,
@@ -67,7 +85,9 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
             ),
             tick=step.tick,
             live=step.live,
+            relearn=step.relearn,
             fresh=fresh,
+            opened=opened,
         )
 
     def step(self) -> Step:
@@ -89,7 +109,30 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
             records=self.records,
             tick=self.tick,
             live=self.live,
+            relearn=self.relearn,
         )
+
+
+class Openings:
+    """Whose steps of one partition count, when owners overlapped."""
+
+    def __init__(self, openings: Iterable[tuple[Writer, int]] = ()) -> None:
+        """``openings`` are owners, and what they had read of the step log when they began."""
+        self._openings = list(openings)
+
+    @property
+    def count(self) -> int:
+        """How many owners have opened it."""
+        return len(self._openings)
+
+    def add(self, record: StepRecord) -> None:
+        """Take note of a step that opens."""
+        if record.opened is not None:
+            self._openings.append((record.writer, record.opened))
+
+    def void(self, writer: Writer, offset: int) -> bool:
+        """Whether what ``writer`` wrote at ``offset`` lies behind what a later owner had read."""
+        return any(later > writer and read <= offset for later, read in self._openings)
 
 
 decode = msgspec.json.Decoder(StepRecord).decode

@@ -21,16 +21,23 @@ DAY_MS = 24 * HOUR_MS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One topic.  ``retention_ms`` None: compacted, kept for ever by key."""
+    """One topic.  ``retention_ms`` None: compacted, kept for ever by key.
+
+    ``segment_bytes``: where the newest of a key comes often, small segments let the compaction
+    begin soon; None: the broker's default.
+    """
 
     name: str
     key: str
     retention_ms: int | None
     why: str
+    segment_bytes: int | None = None
 
     def config(self) -> dict[str, str]:
         """Topic configuration as Kafka spells it."""
         config = {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
+        if self.segment_bytes is not None:
+            config["segment.bytes"] = str(self.segment_bytes)
         if self.retention_ms is None:
             return config | {"cleanup.policy": "compact"}
         return config | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
@@ -96,7 +103,13 @@ TABLE: dict[Name, Topic] = {
             why="order per workload; the audit log",
         ),
         Topic(name="workloads", key="workload", retention_ms=None, why="newest spec wins"),
-        Topic(name="snapshots", key="workload", retention_ms=None, why="newest state wins"),
+        Topic(
+            name="snapshots",
+            key="workload, or `checkpoint`",
+            retention_ms=None,
+            why="newest state wins",
+            segment_bytes=64 * 1024 * 1024,
+        ),
         Topic(
             name="rejected",
             key="source topic/partition/offset",

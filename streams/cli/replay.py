@@ -44,6 +44,8 @@ def command(*, folder: Path, as_json: bool) -> None:
                     "steps": found.steps,
                     "decisions": found.decisions,
                     "recorded": found.recorded,
+                    "owners": found.owners,
+                    "void": found.void,
                     "identical": same,
                     "first_difference": found.first_difference,
                 }

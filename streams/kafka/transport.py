@@ -26,10 +26,11 @@ from streams.kafka.bulk import deliver_runs
 class OffsetPolicy(Protocol):
     """What a role says of its offsets."""
 
-    async def seek_to(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+    async def seek_to(self, assigned: frozenset[TP], generation: int) -> Mapping[TP, int]:
         """Where to begin reading after a rebalance; what is not named begins at the commit.
 
-        Called with the flow stopped: state of what is no longer owned is dropped here.
+        ``generation`` is the group's, in which they were assigned.  Called with the flow
+        stopped: state of what is no longer owned is dropped here.
         """
         ...
 
@@ -138,7 +139,9 @@ class BatchConsumer(driver.Consumer):
         """
         async with self._seeking:
             await super().perform_seek()
-            wanted = await self._offsets.seek_to(frozenset(self.assignment()))
+            # The generation first: what is assigned later than it is at worst called older.
+            generation = self.app.consumer_generation_id
+            wanted = await self._offsets.seek_to(frozenset(self.assignment()), generation)
             if wanted:
                 await self.seek_wait(wanted)
 

@@ -1,7 +1,7 @@
 """plan: loads into forecasts, proposals and decisions, one Fleet per load partition.
 
-Rule: what the core is given is logged before what it decides is sent; a new owner reads the
-load log again to learn, and decides only when it has caught up.
+Rule: what the core is given is logged before what it decides is sent; a new owner takes up the
+state of the one before, or reads the load log again to learn, and decides when it has caught up.
 Flow: foretide.load -> foretide.steps, foretide.forecasts, foretide.proposals or .decisions.
 """
 
@@ -11,49 +11,33 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-from faust.types import TP
 
 from actuators.clock import Clock
 from models.domain.load import Load, Progress
+from models.domain.spec import AgentScaler
 from models.fleet import Fleet
-from models.step import SpecChange, Step, StepResult
+from models.step import SpecChange, StepResult
 from streams import codec
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
+from streams.kafka.ranges import Ranges
 from streams.metrics import Metrics
+from streams.recovery import Recovered, Recovery, past
+from streams.roles.owned import Owned
 from streams.roles.role import RoleService
+from streams.roles.rounds import Rounds
 from streams.settings import Settings
+from streams.snapshots import Sealer, Writer
 from streams.specs_table import SpecTable
-from streams.steplog import StepRecord
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 """How often silence is looked at: scale-in, staleness, schedules."""
-
-ERA = 0
-"""Raised when a group's generation falls back; kept with the snapshots."""
-
-
-@dataclass(slots=True)
-class _Owned:
-    """One load partition."""
-
-    fleet: Fleet
-    live_from: int
-    """The offset from which decisions are made: what lies before is only learned from."""
-    position: int = 0
-    fresh: bool = True
-    changes: list[SpecChange] = field(default_factory=list)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def live(self) -> bool:
-        return self.position >= self.live_from
 
 
 class Plan(RoleService):
@@ -78,14 +62,28 @@ class Plan(RoleService):
         self._specs = specs
         self._metrics = metrics
         self._partitions = 0
-        self._owned: dict[int, _Owned] = {}
+        self._owned: dict[int, Owned] = {}
+        self._ranges = Ranges(settings)
+        self._sealer = Sealer(settings.snapshot_key)
+        self._recovery = Recovery(
+            self._ranges,
+            self._sealer,
+            fleet=self._fleet,
+            discarded=metrics.snapshots_discarded.inc,
+        )
 
     async def start(self) -> None:
         """See ``RoleService``."""
         self._partitions = await self._outbox.partitions("load")
+        await self._ranges.start()
         self._specs.listen(self._on_spec)
         await super().start()
         self.spawn(self._tick(), "tick")
+
+    async def stop(self) -> None:
+        """See ``RoleService``."""
+        await super().stop()
+        await self._ranges.stop()
 
     def totals(self) -> dict[str, int]:
         """Events counted so far by workload, over the partitions owned here."""
@@ -95,37 +93,93 @@ class Plan(RoleService):
         return counted
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
-        """Start each partition's fleet anew, and read its past again."""
-        self._owned = {}
-        if not partitions:
-            return {}
-        topic = self.settings.topic_prefix + self.topic
-        tps = [TP(topic, number) for number in sorted(partitions)]
-        ends = await self.consumer.highwaters(*tps)
-        begins = await self._begin(tps)
-        for tp in tps:
-            fleet = Fleet(
-                lateness_s=self.settings.lateness_s, valid_s=self.settings.decision_valid_s
-            )
-            owned = _Owned(fleet, live_from=ends[tp], position=begins[tp])
-            for workload, (spec, revision) in sorted(self._specs.all().items()):
-                if partition_of(workload, self._partitions) == tp.partition:
-                    owned.changes.append(
-                        SpecChange(workload=workload, revision=revision, spec=spec)
-                    )
-            self._owned[tp.partition] = owned
-        return {tp.partition: begins[tp] for tp in tps}
+        """Take up each partition where its last owner left it."""
+        before, self._owned = self._owned, {}
+        began = time.monotonic()
+        for partition in sorted(partitions):
+            held = before.get(partition)
+            owned = None if held is None else await self._keep(held)
+            if owned is None:
+                owned = await self._take_up(partition)
+            # Nothing is awaited between what the table says and what hears of its changes.
+            owned.respec(self._known(partition))
+            self._owned[partition] = owned
+        self._metrics.recovery_seconds.set(time.monotonic() - began)
+        return {partition: owned.loads for partition, owned in self._owned.items()}
 
-    async def _begin(self, tps: Sequence[TP]) -> dict[TP, int]:
-        """First offset within ``rebuild_s`` of each partition, else where the log begins."""
-        thread = self.consumer._thread  # noqa: SLF001 - Faust offers no look-up by time
-        kafka = thread._ensure_consumer()  # noqa: SLF001
-        since_ms = int((time.time() - self.settings.rebuild_s) * 1000)
-        earliest = await self.consumer.earliest_offsets(*tps)
-        found = await thread.call_thread(kafka.offsets_for_times, dict.fromkeys(tps, since_ms))
+    async def _keep(self, held: Owned) -> Owned | None:
+        """The partition as it is here, where nobody has written a step of it since."""
+        async with held.turn:
+            _, end = await self._ranges.bounds("steps", held.partition)
+            if end != held.steps:
+                return None
+            if self.generation != held.writer.generation:
+                held.writer, held.opened = _next_writer(held.writer, self.generation), end
+                held.rounds = self._rounds(held.partition, held.writer, held.rounds.names)
+            return held
+
+    async def _take_up(self, partition: int) -> Owned:
+        found = await self._recovery.recover(partition)
+        begin, end = await self._ranges.bounds("load", partition)
+        writer = _next_writer(found.last, self.generation)
+        fleet, loads = found.fleet, found.loads
+        if fleet is None:
+            loads = max(await self._rebuild_from(partition), begin)
+        owned = Owned(
+            partition=partition,
+            fleet=fleet or self._fleet(),
+            writer=writer,
+            loads=loads,
+            steps=found.steps,
+            live_from=end,
+            opened=found.steps,
+            fresh=fleet is None,
+            rounds=self._rounds(partition, writer, found.names),
+        )
+        if found.lost:
+            await self._relearn(owned, found)
+        return owned
+
+    async def _relearn(self, owned: Owned, found: Recovered) -> None:
+        """Read what the load log has of workloads whose snapshots were lost."""
+        known = self._known(owned.partition)
+        names = tuple(sorted(set(found.lost) & known.keys()))
+        offsets = await self._rebuild_from(owned.partition), owned.loads - 1
+        if not names or offsets[0] > offsets[1]:
+            return
+        specs = [
+            SpecChange(workload=name, revision=known[name][1], spec=known[name][0])
+            for name in names
+        ]
+        records = await past(self._ranges, owned.partition, offsets, names)
+        step, _ = owned.apply(self._clock.now(), records, relearn=names, specs=tuple(specs))
+        logged = await owned.record(self._outbox, step, offsets)
+        await acknowledged([logged])
+        owned.steps = logged.result().offset + 1
+
+    async def _rebuild_from(self, partition: int) -> int:
+        since = time.time() - self.settings.rebuild_s
+        return await self._ranges.since("load", partition, since)
+
+    def _fleet(self) -> Fleet:
+        settings = self.settings
+        return Fleet(lateness_s=settings.lateness_s, valid_s=settings.decision_valid_s)
+
+    def _rounds(self, partition: int, writer: Writer, names: frozenset[str]) -> Rounds:
+        return Rounds(
+            self._outbox,
+            self._sealer,
+            partition=partition,
+            writer=writer,
+            ticks=round(self.settings.snapshot_interval_s / TICK_S),
+            names=names,
+        )
+
+    def _known(self, partition: int) -> dict[str, tuple[AgentScaler, int]]:
         return {
-            tp: earliest[tp] if found.get(tp) is None else max(found[tp].offset, earliest[tp])
-            for tp in tps
+            workload: known
+            for workload, known in self._specs.all().items()
+            if partition_of(workload, self._partitions) == partition
         }
 
     def _on_spec(self, change: SpecChange) -> None:
@@ -138,6 +192,17 @@ class Plan(RoleService):
         owned = self._owned.get(batch.partition)
         if owned is None:
             return
+        async with owned.turn:
+            # Meanwhile it may have been taken away, or taken up again from where it was.
+            new = batch.after(owned.loads)
+            if new is None or self._owned.get(batch.partition) is not owned:
+                return
+            records = await self._decode(new)
+            owned.loads = new.last + 1
+            await self._step(owned, records, (new.first, new.last), tick=False)
+            self.frontiers[batch.partition] = owned.loads
+
+    async def _decode(self, batch: FetchedBatch) -> list[Load | Progress]:
         records: list[Load | Progress] = []
         for offset, _, value in batch.records():
             try:
@@ -149,11 +214,7 @@ class Plan(RoleService):
                 rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
                 key = f"{batch.topic}/{batch.partition}/{offset}"
                 await self._outbox.send("rejected", codec.encode(rejected), key=key)
-        async with owned.turn:
-            owned.position = batch.last + 1
-            offsets = batch.first, batch.last
-            await self._step(batch.partition, owned, records, offsets, tick=False)
-            self.frontiers[batch.partition] = batch.last + 1
+        return records
 
     async def _tick(self) -> None:
         while True:
@@ -161,43 +222,30 @@ class Plan(RoleService):
             for partition, owned in list(self._owned.items()):
                 async with owned.turn:
                     if self._owned.get(partition) is owned and owned.live:
-                        await self._step(partition, owned, [], None, tick=True)
+                        await self._step(owned, [], None, tick=True)
+                        await owned.rounds.tick(
+                            owned.fleet, position=owned.steps, loads=owned.loads
+                        )
             self._observe()
 
     async def _step(
         self,
-        partition: int,
-        owned: _Owned,
-        records: list[Load | Progress],
+        owned: Owned,
+        records: Sequence[Load | Progress],
         offsets: tuple[int, int] | None,
         *,
         tick: bool,
     ) -> None:
-        changes, owned.changes = tuple(owned.changes), []
-        step = Step(
-            now=self._clock.now(),
-            generation=self.app.consumer_generation_id,
-            era=ERA,
-            specs=changes,
-            records=tuple(records),
-            tick=tick,
-            live=owned.live,
-        )
         with self._metrics.step_seconds.time():
-            result = owned.fleet.apply(step)
-        logged = await self._outbox.send(
-            "steps",
-            codec.encode(StepRecord.of(step, partition, offsets, fresh=owned.fresh)),
-            key=None,
-            partition=partition,
-        )
-        owned.fresh = False
+            step, result = owned.apply(self._clock.now(), records, tick=tick)
+        logged = await owned.record(self._outbox, step, offsets)
         await self._emit(result, logged)
+        owned.steps = logged.result().offset + 1
 
-    async def _emit(self, result: StepResult, logged: asyncio.Future[object]) -> None:
+    async def _emit(self, result: StepResult, logged: asyncio.Future[Any]) -> None:
         if result.decisions or result.proposals:
             await logged  # The step log is durable before the decision.
-        sends: list[asyncio.Future[object]] = [logged]
+        sends: list[asyncio.Future[Any]] = [logged]
         send = self._outbox.send
         for forecast in result.forecasts:
             value = codec.encode(forecast)
@@ -220,3 +268,10 @@ class Plan(RoleService):
             if merge.closed_through is not None:
                 due = self._clock.now() - self.settings.lateness_s - 1
                 self._metrics.missing.labels(str(number)).set(max(due - merge.closed_through, 0))
+
+
+def _next_writer(last: Writer | None, generation: int) -> Writer:
+    """Who writes now, after ``last``: a group that has begun to count anew is a new era."""
+    if last is None:
+        return Writer(0, generation)
+    return Writer(last.era + (generation <= last.generation), generation)

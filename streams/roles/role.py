@@ -41,6 +41,8 @@ class RoleService(abc.ABC):
         self.settings = settings
         self.frontiers: dict[int, int] = {}
         self.assigned: frozenset[int] | None = None
+        self.generation = 0
+        """The group's generation in which they were assigned."""
         self.ready = asyncio.Event()
         self._expected: dict[int, int] = {}
         """The next offset of each partition."""
@@ -81,7 +83,7 @@ class RoleService(abc.ABC):
         """Run a coroutine beside the agent; its failure is the role's failure."""
         self._tasks.append(asyncio.create_task(self._guard(task), name=f"{self.role}:{name}"))
 
-    async def seek_to(self, assigned: frozenset[TP]) -> Mapping[TP, int]:
+    async def seek_to(self, assigned: frozenset[TP], generation: int) -> Mapping[TP, int]:
         """See ``OffsetPolicy``.
 
         Everything held of retained partitions is dropped as well: a rebalance seeks all
@@ -92,6 +94,7 @@ class RoleService(abc.ABC):
         self._expected.clear()
         self._sought.clear()
         self.assigned = numbers
+        self.generation = generation
         wanted = await self.on_assigned(numbers)
         begins: dict[TP, int] = {}
         if numbers:

@@ -151,7 +151,7 @@ def test_a_restored_fleet_decides_as_the_uninterrupted_one(seed: int) -> None:
     position = {}
     for name in due.values():
         state = unpack(snapshots[name])
-        restored.restore(state, SPECS[name])
+        restored.restore(state)
         position[name] = state.position
     missing = [name for name in WORKLOADS if name not in position]
     assert not missing
@@ -174,4 +174,4 @@ def test_a_state_of_the_wrong_shape_is_refused() -> None:
     (state,) = fleet.states(WORKLOADS[:1], 0)
     window = msgspec.structs.replace(state.window, sums={"finished": b"\0" * 8})
     with pytest.raises(ValueError, match="seconds"):
-        fleet.restore(msgspec.structs.replace(state, window=window), SPECS[WORKLOADS[0]])
+        fleet.restore(msgspec.structs.replace(state, window=window))

@@ -48,7 +48,7 @@ class Consumer(BatchConsumer):
     """The product's own order of seeking, with a broker that answers when the test says so."""
 
     def __init__(self, role: Aggregate) -> None:
-        self.app = SimpleNamespace(offsets=role)
+        self.app = SimpleNamespace(offsets=role, consumer_generation_id=1)
         self._seeking = asyncio.Lock()
         self._read_offset = {}
         self._committed_offset = {}

@@ -7,14 +7,23 @@ from pydantic import SecretStr
 
 from models.fleet import Fleet
 from models.merge import MergeState
-from streams.snapshots import VERSION, Checkpoint, MemberSnapshot, Sealer, SnapshotError
+from streams.snapshots import (
+    VERSION,
+    Checkpoint,
+    MemberSnapshot,
+    Sealer,
+    SnapshotError,
+    Writer,
+)
 from tests.models.test_snapshot import WORKLOADS, steps
 
 CHECKPOINT = Checkpoint(
+    partition=2,
+    writer=Writer(0, 3),
     position=7,
     loads=100,
-    era=0,
-    generation=3,
+    since=55,
+    members=["prod/bot"],
     merge=MergeState(sources=1, watermarks={0: 5.5}, done={0: 20}, closed_through=3),
 )
 
@@ -46,6 +55,6 @@ def test_a_workloads_snapshot_has_at_most_8_kb() -> None:
     fleet = Fleet(lateness_s=1.0, valid_s=20)
     for step in steps(3000, 9):
         fleet.apply(step)
-    sizes = [len(Sealer(None).seal(MemberSnapshot(s))) for s in fleet.states(WORKLOADS, 0)]
+    sizes = [len(Sealer(None).seal(MemberSnapshot(Writer(0, 3), s))) for s in fleet.states(WORKLOADS, 0)]
     assert len(sizes) == len(WORKLOADS)
     assert max(sizes) <= 8 * 1024, sizes

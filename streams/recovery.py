@@ -1,0 +1,329 @@
+"""Recovery: the state of a load partition, as its last owner left it.
+
+Rule: newest checkpoint, the workloads' snapshots since, then the step log from there; of owners
+that overlapped the later one counts.  What cannot be used is counted, said, and learned again
+from the load log, never guessed.
+Flow: foretide.snapshots, foretide.steps, foretide.load -> Fleet, at the assignment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from models.domain.load import Load, Progress
+from models.fleet import Fleet, MemberState
+from streams import codec, steplog
+from streams.kafka.ranges import Found, Ranges
+from streams.snapshots import (
+    CHECKPOINT_KEY,
+    Checkpoint,
+    MemberSnapshot,
+    Sealer,
+    SnapshotError,
+    Writer,
+)
+from streams.steplog import Openings, StepRecord
+
+log = logging.getLogger(__name__)
+
+STRETCH = 256
+"""Snapshots read at first, from the end backwards; then four times as many, and so on."""
+
+WRITERS_STEPS = 1000
+"""Steps looked through for the last owner, where no checkpoint names one."""
+
+LOST_SHARE = 0.1
+"""With more of its workloads' snapshots lost, all of a partition is learned again."""
+
+
+class UnusableError(Exception):
+    """There was a state, and it cannot be taken up; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What is known of a partition.
+
+    ``fleet`` is None when all has to be learned.  ``loads`` is the load log's next offset,
+    ``steps`` the end of the step log that was read, ``last`` the newest owner before.  ``names``
+    have snapshots; ``lost`` are workloads whose snapshots could not be used.
+    """
+
+    fleet: Fleet | None
+    loads: int
+    steps: int
+    last: Writer | None
+    names: frozenset[str] = frozenset()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Log:
+    """The step log from some offset on, and who opened it."""
+
+    end: int
+    steps: list[tuple[int, StepRecord]] = field(default_factory=list)
+    openings: Openings = field(default_factory=Openings)
+
+    def counted(self, position: int) -> list[tuple[int, StepRecord]]:
+        """(offset, step) from ``position`` on, without the void ones."""
+        return [
+            (offset, record)
+            for offset, record in self.steps
+            if offset >= position and not self.openings.void(record.writer, offset)
+        ]
+
+    def last(self) -> Writer | None:
+        return max((record.writer for _, record in self.steps), default=None)
+
+
+class Recovery:
+    """Takes up partitions."""
+
+    def __init__(
+        self,
+        ranges: Ranges,
+        sealer: Sealer,
+        *,
+        fleet: Callable[[], Fleet],
+        discarded: Callable[[int], None],
+    ) -> None:
+        """``fleet`` makes an empty one; ``discarded`` is told how many snapshots were of no use."""
+        self._ranges = ranges
+        self._sealer = sealer
+        self._fleet = fleet
+        self._discarded = discarded
+
+    async def recover(self, partition: int) -> Recovered:
+        """The state of a partition; never raises because of what the logs hold."""
+        begin, end = await self._ranges.bounds("steps", partition)
+        held = await self._snapshots(partition)
+        checkpoints = _newest_first(self._checkpoint(found, partition) for found in held)
+        known = [checkpoint for checkpoint in checkpoints if checkpoint.position >= begin]
+        first = min((c.position for c in known[:2]), default=max(end - WRITERS_STEPS, begin))
+        steps = _Log(end)
+        try:
+            await self._read_steps(partition, first, steps)
+            for checkpoint in known:
+                if not steps.openings.void(checkpoint.writer, checkpoint.position - 1):
+                    return await self._take_up(checkpoint, held, steps)
+            if held:
+                self._discard(partition, len(held), "no checkpoint of it can be used")
+        except UnusableError as error:
+            self._discard(partition, max(len(held), 1), str(error))
+        return Recovered(fleet=None, loads=0, steps=end, last=steps.last())
+
+    def _discard(self, partition: int, count: int, why: str) -> None:
+        self._discarded(count)
+        log.warning(
+            "the state of load/%d is discarded and learned again from the load log: %s",
+            *(partition, why),
+        )
+
+    async def _take_up(
+        self, checkpoint: Checkpoint, held: Sequence[Found], steps: _Log
+    ) -> Recovered:
+        partition = checkpoint.partition
+        states = await self._states(checkpoint, held, steps.openings)
+        lost = tuple(name for name in checkpoint.members if name not in states)
+        if len(lost) > max(LOST_SHARE * len(checkpoint.members), 1):
+            raise UnusableError(f"{len(lost)} of {len(checkpoint.members)} snapshots are lost")
+        fleet = self._fleet()
+        fleet.merge.restore(checkpoint.merge)
+        positions: dict[str, int] = {}
+        for name, state in states.items():
+            try:
+                fleet.restore(state)
+            except ValueError as error:
+                log.warning("the snapshot of %s is discarded: %s", name, error)
+                lost = (*lost, name)
+                continue
+            positions[name] = state.position
+        counted = steps.counted(checkpoint.position)
+        loads = await self._replay(checkpoint, fleet, counted, positions)
+        if lost:
+            self._discarded(len(lost))
+            log.warning("snapshots are lost, and learned again: %s", ", ".join(lost[:20]))
+        log.info(
+            "load/%d: %d workloads taken up at step %d, and %d steps since",
+            *(partition, len(positions), checkpoint.position, len(counted)),
+        )
+        last = max(checkpoint.writer, steps.last() or checkpoint.writer)
+        return Recovered(
+            fleet=fleet,
+            loads=loads,
+            steps=steps.end,
+            last=last,
+            names=frozenset(positions),
+            lost=lost,
+        )
+
+    async def _snapshots(self, partition: int) -> list[Found]:
+        """The newest snapshots, back to where the last two checkpoints' rounds began."""
+        begin, end = await self._ranges.bounds("snapshots", partition)
+        held: list[Found] = []
+        low, width = end, STRETCH
+        while low > begin and not self._reaches(held, low, partition):
+            high, low = low, max(low - width, begin)
+            width *= 4
+            stretch = [
+                found
+                async for some in self._ranges.read("snapshots", partition, low, high)
+                for found in some
+            ]
+            held = stretch + held
+        return held
+
+    def _reaches(self, held: Sequence[Found], low: int, partition: int) -> bool:
+        checkpoints = _newest_first(self._checkpoint(found, partition) for found in held)
+        return len(checkpoints) > 1 and all(
+            checkpoint.since is None or checkpoint.since >= low for checkpoint in checkpoints[:2]
+        )
+
+    def _checkpoint(self, found: Found, partition: int) -> Checkpoint | None:
+        if found.key != CHECKPOINT_KEY.encode() or found.value is None:
+            return None
+        try:
+            opened = self._sealer.open(found.value)
+        except SnapshotError as error:
+            log.warning("the checkpoint at snapshots/%d@%d: %s", partition, found.offset, error)
+            return None
+        if not isinstance(opened, Checkpoint) or opened.partition != partition:
+            log.warning("snapshots/%d@%d is no checkpoint of it", partition, found.offset)
+            return None
+        return opened
+
+    async def _states(
+        self, checkpoint: Checkpoint, held: Sequence[Found], openings: Openings
+    ) -> dict[str, MemberState]:
+        """The newest state of each workload that the checkpoint names."""
+        names = set(checkpoint.members)
+        states: dict[str, MemberState] = {}
+        for number, found in enumerate(held):
+            if checkpoint.since is None or found.offset < checkpoint.since:
+                continue
+            name = (found.key or b"").decode("utf-8", "replace")
+            if name not in names or found.value is None:
+                continue
+            if number % 64 == 0:
+                await asyncio.sleep(0)
+            try:
+                opened = self._sealer.open(found.value)
+            except SnapshotError as error:
+                log.warning("the snapshot of %s is discarded: %s", name, error)
+                continue
+            if not isinstance(opened, MemberSnapshot) or opened.member.workload != name:
+                log.warning("the snapshot under the name of %s is another's", name)
+                continue
+            state = opened.member
+            before = states.get(name)
+            newer = before is None or before.position <= state.position
+            behind = openings.void(opened.writer, state.position - 1)
+            if newer and state.position >= checkpoint.position and not behind:
+                states[name] = state
+        return states
+
+    async def _read_steps(self, partition: int, begin: int, into: _Log) -> None:
+        async for some in self._ranges.read("steps", partition, begin, into.end):
+            for found in some:
+                try:
+                    record = steplog.decode(found.value or b"")
+                except msgspec.MsgspecError as error:
+                    text = f"steps/{partition}@{found.offset} cannot be read: {error}"
+                    raise UnusableError(text) from error
+                into.steps.append((found.offset, record))
+                into.openings.add(record)
+
+    async def _replay(
+        self,
+        checkpoint: Checkpoint,
+        fleet: Fleet,
+        steps: Sequence[tuple[int, StepRecord]],
+        positions: dict[str, int],
+    ) -> int:
+        """Apply the steps since the checkpoint; returns the load log's next offset."""
+        partition, position = checkpoint.partition, checkpoint.loads
+        if any(record.fresh for _, record in steps):
+            raise UnusableError("a later owner had to learn everything again")
+        ends = [
+            record.offsets[1]
+            for _, record in steps
+            if record.offsets is not None and not record.relearn
+        ]
+        begin, _ = await self._ranges.bounds("load", partition)
+        end = max(ends, default=position - 1) + 1
+        if begin > min(position, end):
+            raise UnusableError(f"the load log begins at {begin}, after {position}")
+        loads = LoadCursor(self._ranges.read("load", partition, position, end))
+        had = set(positions)
+        due = sorted(positions.items(), key=lambda item: item[1], reverse=True)
+        for offset, record in steps:
+            while due and due[-1][1] <= offset:
+                had.discard(due.pop()[0])
+            found: tuple[Load | Progress, ...] = ()
+            if record.relearn:
+                found = await past(self._ranges, partition, record.offsets, record.relearn)
+            elif record.offsets is not None:
+                found = await loads.upto(record.offsets[1])
+            fleet.apply(msgspec.structs.replace(record.step(), records=found), without=had)
+            await asyncio.sleep(0)
+        return end
+
+
+class LoadCursor:
+    """Load records in the order of the log, a step's at a time."""
+
+    def __init__(self, source: AsyncIterator[Sequence[Found]]) -> None:
+        """``source`` begins with the first step's records."""
+        self._source = source
+        self._held: list[Found] = []
+
+    async def upto(self, last: int) -> tuple[Load | Progress, ...]:
+        """What comes before and with offset ``last``."""
+        while not self._held or self._held[-1].offset < last:
+            some = await anext(self._source, None)
+            if some is None:
+                break
+            self._held += some
+        taken = [found for found in self._held if found.offset <= last]
+        del self._held[: len(taken)]
+        return decoded(taken)
+
+
+async def past(
+    ranges: Ranges, partition: int, offsets: tuple[int, int] | None, workloads: Iterable[str]
+) -> tuple[Load | Progress, ...]:
+    """What the load log has of some workloads at and between two offsets, and all progress."""
+    if offsets is None:
+        return ()
+    first, last = offsets
+    names = frozenset(workloads)
+    return tuple(
+        [
+            item
+            async for some in ranges.read("load", partition, first, last + 1)
+            for item in decoded(some)
+            if isinstance(item, Progress) or item.workload in names
+        ]
+    )
+
+
+def decoded(some: Sequence[Found]) -> tuple[Load | Progress, ...]:
+    """What plan could decode of them: the rest went to foretide.rejected there."""
+    records: list[Load | Progress] = []
+    for found in some:
+        try:
+            records += codec.load_records(found.value or b"")
+        except msgspec.MsgspecError:
+            continue
+    return tuple(records)
+
+
+def _newest_first(found: Iterable[Checkpoint | None]) -> list[Checkpoint]:
+    checkpoints = [item for item in found if item is not None]
+    return sorted(checkpoints, key=lambda c: (c.writer, c.position), reverse=True)
