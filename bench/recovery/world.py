@@ -1,7 +1,7 @@
-"""The world of the bench: workloads whose demand grows, and replicas that follow at once.
+"""The world of the bench: far too many replicas, that go one at a time, and follow at once.
 
-Rule: one message of many events a second; each workload's demand asks for a replica more every
-second or so, so that a decision is never far away.
+Rule: one message of many events a second; each workload may lose a replica every two seconds, so
+that its next decision is never further away than that.
 Flow: decisions -> replicas; demand and replicas -> foretide.telemetry.
 """
 
@@ -21,8 +21,11 @@ from streams.kafka.reader import read
 from streams.settings import Settings
 
 BATCH = 100
-GROWTH_S = 1.0
-"""A replica more in so many seconds."""
+IN_FLIGHT = 2
+REPLICAS = 2000
+"""At the beginning."""
+PERIOD_S = 2
+"""A replica less in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def names(count: int) -> list[str]:
 
 
 def spec(workload: str) -> dict[str, Any]:
-    """What is asked for it: a replica for each request, and no pause between two decisions."""
+    """What is asked for it: a replica for each request, and going there slowly."""
     name = workload.partition("/")[2]
     return {
         "apiVersion": "foretide.dev/v1alpha1",
@@ -50,7 +53,12 @@ def spec(workload: str) -> dict[str, Any]:
             "target": {"kind": "Deployment", "name": name},
             "replicas": {"min": 1, "max": 10_000},
             "demand": {"unit": "concurrency", "perReplica": 1},
-            "behavior": {"scaleUp": {"tolerance": 0.0}},
+            "behavior": {
+                "scaleDown": {
+                    "stabilizationWindowSeconds": 0,
+                    "policies": [{"type": "Pods", "value": 1, "periodSeconds": PERIOD_S}],
+                }
+            },
         },
     }
 
@@ -62,7 +70,7 @@ class World:
         """Nothing is connected before ``run``."""
         self._settings = settings
         self._workloads = list(workloads)
-        self.replicas = dict.fromkeys(self._workloads, 1)
+        self.replicas = dict.fromkeys(self._workloads, REPLICAS)
         self.decided: list[Decided] = []
         self.sent = 0
 
@@ -73,14 +81,12 @@ class World:
             bootstrap_servers=self._settings.bootstrap, acks="all", enable_idempotence=True
         )
         await producer.start()
-        began = time.time()
         try:
             while not stop.is_set():
                 due = time.monotonic() + 1.0
-                in_flight = 2 + int((time.time() - began) / GROWTH_S)
                 sends = [
                     await producer.send(f"{self._settings.topic_prefix}telemetry", value)
-                    for value in self._second(time.time(), in_flight)
+                    for value in self._second(time.time())
                 ]
                 await asyncio.gather(*sends)
                 await asyncio.sleep(max(due - time.monotonic(), 0.0))
@@ -89,14 +95,14 @@ class World:
             await asyncio.gather(following, return_exceptions=True)
             await producer.stop()
 
-    def _second(self, now: float, in_flight: int) -> Iterator[bytes]:
+    def _second(self, now: float) -> Iterator[bytes]:
         for first in range(0, len(self._workloads), BATCH):
             events: list[dict[str, Any]] = []
             for name in self._workloads[first : first + BATCH]:
                 common = {"v": 1, "workload": name, "at": now}
                 held = self.replicas[name]
                 events += [
-                    {**common, "kind": "resource", "pod": "p", "in_flight": in_flight},
+                    {**common, "kind": "resource", "pod": "p", "in_flight": IN_FLIGHT},
                     {**common, "kind": "replicas", "desired": held, "ready": held},
                 ]
             self.sent += len(events)

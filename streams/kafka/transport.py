@@ -215,7 +215,8 @@ def role_app(
         broker_credentials=credentials,
         ssl_context=ssl_context,
         broker_session_timeout=session_timeout_s,
-        broker_heartbeat_interval=session_timeout_s / 3,
+        # A member hears of a rebalance by its next heartbeat: part of what a takeover takes.
+        broker_heartbeat_interval=session_timeout_s / 6,
         broker_request_timeout=max(40.0, session_timeout_s * 2),
         broker_commit_interval=commit_interval_s,
         consumer_auto_offset_reset="earliest",
