@@ -340,7 +340,11 @@ def _base(partition: int, known: Sequence[Checkpoint], steps: _Log) -> _Base | N
         for c in known
         if not steps.openings.void(c.writer, c.position - 1)
     ]
-    return max([*fresh, *sealed], key=lambda base: base.position, default=None)
+    # The newest owner's, wherever it lies: one that was overtaken may have gone on behind it.
+    base = max([*fresh, *sealed], key=lambda base: (base.writer, base.position), default=None)
+    if base is not None:
+        steps.openings.overtaken(base.writer, base.position)
+    return base
 
 
 def _restore(
