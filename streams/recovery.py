@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from models.domain.load import Load, Progress
-from models.fleet import Fleet, MemberState
+from models.fleet import NOTHING, Fleet, MemberState
+from models.step import StepResult
 from streams import codec, steplog
 from streams.kafka.ranges import Found, Ranges
 from streams.snapshots import (
@@ -51,7 +52,9 @@ class Recovered:
 
     ``fleet`` is None when all has to be learned.  ``loads`` is the load log's next offset,
     ``steps`` the end of the step log that was read, ``last`` the newest owner before.  ``names``
-    have snapshots; ``lost`` are workloads whose snapshots could not be used.
+    have snapshots; ``lost`` are workloads whose snapshots could not be used.  ``unsure`` is what
+    came of the last step, logged at ``unsure_at`` (Unix seconds): its owner may have died before
+    any of it was sent.
     """
 
     fleet: Fleet | None
@@ -60,6 +63,8 @@ class Recovered:
     last: Writer | None
     names: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
+    unsure: StepResult = NOTHING
+    unsure_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,8 @@ class _Log:
     end: int
     steps: list[tuple[int, StepRecord]] = field(default_factory=list)
     openings: Openings = field(default_factory=Openings)
+    newest_at: float = 0.0
+    """When the last of them was appended, Unix seconds."""
 
     def counted(self, position: int) -> list[tuple[int, StepRecord]]:
         """(offset, step) from ``position`` on, without the void ones."""
@@ -146,7 +153,7 @@ class Recovery:
             if len(lost) > max(LOST_SHARE * len(checkpoint.members), 1):
                 raise UnusableError(f"{len(lost)} of {len(checkpoint.members)} snapshots are lost")
         counted = steps.counted(base.position)
-        loads = await self._replay(base, fleet, counted, positions)
+        loads, unsure = await self._replay(base, fleet, counted, positions)
         if lost:
             self._discarded(len(lost))
             log.warning("snapshots are lost, and learned again: %s", ", ".join(lost[:20]))
@@ -161,6 +168,8 @@ class Recovery:
             last=max([base.writer, *[record.writer for _, record in steps.steps]]),
             names=frozenset(positions),
             lost=lost,
+            unsure=unsure,
+            unsure_at=steps.newest_at,
         )
 
     async def _snapshots(self, partition: int) -> list[Found]:
@@ -238,6 +247,7 @@ class Recovery:
                     raise UnusableError(text) from error
                 into.steps.append((found.offset, record))
                 into.openings.add(record)
+                into.newest_at = found.at_s
 
     async def _replay(
         self,
@@ -245,8 +255,8 @@ class Recovery:
         fleet: Fleet,
         steps: Sequence[tuple[int, StepRecord]],
         positions: Mapping[str, int],
-    ) -> int:
-        """Apply the steps since ``base``; returns the load log's next offset."""
+    ) -> tuple[int, StepResult]:
+        """Apply the steps since ``base``; the load log's next offset, and what came of the last."""
         partition = base.partition
         spans = [
             record.offsets
@@ -266,6 +276,7 @@ class Recovery:
         loads = LoadCursor(self._ranges.read("load", partition, position, end))
         had = set(positions)
         due = sorted(positions.items(), key=lambda item: item[1], reverse=True)
+        result = NOTHING
         for offset, record in steps:
             while due and due[-1][1] <= offset:
                 had.discard(due.pop()[0])
@@ -274,9 +285,10 @@ class Recovery:
                 found = await past(self._ranges, partition, record.offsets, record.relearn)
             elif record.offsets is not None:
                 found = await loads.upto(record.offsets[1])
-            fleet.apply(msgspec.structs.replace(record.step(), records=found), without=had)
+            step = msgspec.structs.replace(record.step(), records=found)
+            result = fleet.apply(step, without=had)
             await asyncio.sleep(0)
-        return end
+        return end, result
 
 
 class LoadCursor:

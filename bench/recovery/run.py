@@ -84,12 +84,18 @@ def say(text: str) -> None:
 async def run(options: Options) -> Report:
     """Run, and compare."""
     folder = Path(tempfile.mkdtemp(prefix="foretide-recovery-"))
+    keep = True
     try:
         say("starting Kafka")
         with KafkaServer() as kafka:
-            return await _Run(kafka, folder, options).run()
+            report = await _Run(kafka, folder, options).run()
+        keep = not report.ok
+        return report
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if keep:
+            say(f"logs and recording are in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Run:

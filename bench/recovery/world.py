@@ -15,7 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from models.domain.decision import Decision
+from models.domain.decision import Decision, Epoch
 from streams import codec
 from streams.kafka.reader import read
 from streams.settings import Settings
@@ -26,6 +26,9 @@ REPLICAS = 2000
 """At the beginning."""
 PERIOD_S = 2
 """A replica less in so many seconds."""
+
+
+NO_EPOCH = Epoch(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class World:
         self._settings = settings
         self._workloads = list(workloads)
         self.replicas = dict.fromkeys(self._workloads, REPLICAS)
+        self._applied: dict[str, Epoch] = {}
         self.decided: list[Decided] = []
         self.sent = 0
 
@@ -111,5 +115,8 @@ class World:
     async def _follow(self) -> None:
         async for value in read(self._settings, "decisions", from_start=True, follow=True):
             decision: Decision = codec.decision(value)
+            if decision.epoch <= self._applied.get(decision.workload, NO_EPOCH):
+                continue  # As the actuator: an owner that was overtaken changes nothing.
+            self._applied[decision.workload] = decision.epoch
             self.replicas[decision.workload] = sum(decision.to.replicas.values())
             self.decided.append(Decided(decision.workload, decision.epoch.generation, decision.at))

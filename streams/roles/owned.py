@@ -8,7 +8,7 @@ Flow: plan -> Owned -> foretide.steps, then what was decided.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,6 @@ from streams.kafka.outbox import Outbox
 from streams.roles.rounds import Rounds
 from streams.snapshots import Writer
 from streams.steplog import StepRecord
-
-Emit = Callable[[StepResult, asyncio.Future[Any]], Awaitable[None]]
 
 
 @dataclass(slots=True, kw_only=True)

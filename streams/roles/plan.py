@@ -136,9 +136,35 @@ class Plan(RoleService):
             fresh=fleet is None,
             rounds=self._rounds(partition, writer, found.names),
         )
+        await self._send_again(partition, found)
         if found.lost:
             await self._relearn(owned, found)
         return owned
+
+    async def _send_again(self, partition: int, found: Recovered) -> None:
+        """Send what the last owner decided in its last step and did not live to send.
+
+        The core will not say it again: it has said it.  What is in the log of decisions is not
+        sent twice; all steps before the last one were sent before the next was begun.
+        """
+        last = found.unsure
+        wanted = {decision.id for decision in last.decisions}
+        wanted |= {proposal.wanted.id for proposal in last.proposals}
+        if not wanted:
+            return
+        # A step is logged before what it led to; a second for clocks of producers.
+        begin = await self._ranges.since("decisions", partition, found.unsure_at - 1.0)
+        _, end = await self._ranges.bounds("decisions", partition)
+        async for some in self._ranges.read("decisions", partition, begin, end):
+            wanted -= {codec.decision(each.value or b"").id for each in some}
+        missing = StepResult(
+            forecasts=(),
+            decisions=tuple(each for each in last.decisions if each.id in wanted),
+            proposals=tuple(each for each in last.proposals if each.wanted.id in wanted),
+        )
+        if wanted:
+            log.info("load/%d: %d decisions of the last owner are sent", partition, len(wanted))
+            await self._emit(missing)
 
     async def _relearn(self, owned: Owned, found: Recovered) -> None:
         """Read what the load log has of workloads whose snapshots were lost."""
@@ -204,6 +230,7 @@ class Plan(RoleService):
 
     async def _decode(self, batch: FetchedBatch) -> list[Load | Progress]:
         records: list[Load | Progress] = []
+        refused: list[asyncio.Future[Any]] = []
         for offset, _, value in batch.records():
             try:
                 records += codec.load_records(value or b"")
@@ -213,7 +240,8 @@ class Plan(RoleService):
                 fault = (None, "", str(error))
                 rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
                 key = f"{batch.topic}/{batch.partition}/{offset}"
-                await self._outbox.send("rejected", codec.encode(rejected), key=key)
+                refused += [await self._outbox.send("rejected", codec.encode(rejected), key=key)]
+        await acknowledged(refused)
         return records
 
     async def _tick(self) -> None:
@@ -239,13 +267,14 @@ class Plan(RoleService):
         with self._metrics.step_seconds.time():
             step, result = owned.apply(self._clock.now(), records, tick=tick)
         logged = await owned.record(self._outbox, step, offsets)
-        await self._emit(result, logged)
-        owned.steps = logged.result().offset + 1
-
-    async def _emit(self, result: StepResult, logged: asyncio.Future[Any]) -> None:
         if result.decisions or result.proposals:
             await logged  # The step log is durable before the decision.
-        sends: list[asyncio.Future[Any]] = [logged]
+        await self._emit(result)
+        await logged
+        owned.steps = logged.result().offset + 1
+
+    async def _emit(self, result: StepResult) -> None:
+        sends: list[asyncio.Future[Any]] = []
         send = self._outbox.send
         for forecast in result.forecasts:
             value = codec.encode(forecast)

@@ -102,7 +102,9 @@ class Owner:
 
 async def uninterrupted(logs: Logs) -> list[bytes]:
     """What one fleet says that is given every step that counts."""
-    found = [(offset, steplog.decode(value or b"")) for offset, _, value in logs.held["steps", 0]]
+    found = [
+        (offset, steplog.decode(value or b"")) for offset, _, value, _ in logs.held["steps", 0]
+    ]
     openings = Openings()
     for _, record in found:
         openings.add(record)
@@ -157,6 +159,22 @@ async def test_a_takeover_goes_on_as_if_nothing_had_happened(seconds: int) -> No
     assert first.told + second.told == await uninterrupted(logs)
     assert len(second.told) > 50
     assert second.owned.fleet.merge.totals().keys() == set(WORKLOADS)
+
+
+async def test_what_came_of_the_last_step_is_told_again_because_nobody_may_have_sent_it() -> None:
+    script = steps(200, 4)
+    logs = Logs()
+    owner = Owner.over(logs, None, generation=3)
+    seen = 0
+    for step in script:
+        said = len(owner.told)
+        await owner.run([step])
+        if len(owner.told) == said:
+            continue
+        found = await Counted(logs).recover()
+        assert told([found.unsure]) == owner.told[said:]
+        seen += 1
+    assert seen > 50
 
 
 async def test_takeovers_upon_takeovers() -> None:
