@@ -33,6 +33,7 @@ FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
 _COUNT_BITS = 40
+_NARROW = "I"
 _COLUMNS = {
     "started": "I",
     "finished": "I",
@@ -42,7 +43,8 @@ _COLUMNS = {
     "tokens_in": "q",
     "tokens_out": "q",
 }
-"""Sums by second, and how many bytes of memory each has: 4 or 8."""
+"""Sums by second, and how many bytes of a snapshot each has: 4 or 8.  In memory they have 4 until
+one of them needs more."""
 
 
 class WindowState(Struct, frozen=True, array_like=True):
@@ -107,7 +109,7 @@ class Window:
         self._hear(load.second)
         self.events += load.events - (0 if before is None else before.events)
         self.has_starts |= load.started > 0
-        if self.holds(load.second):
+        if (load.started or load.finished) and self.holds(load.second):
             self._sum(load, before)
             if load.latency:
                 self._count(load.second, load.latency, before.latency if before else {})
@@ -117,9 +119,10 @@ class Window:
             held = self.replicas.get(variant)
             if held is None or held.at_us <= report.at_us:
                 self.replicas[variant] = report
-        heard = 0 if before is None else len(before.started_s)
-        for value in load.started_s[heard:]:
-            self.start_up.observe(value)
+        if load.started_s:
+            heard = 0 if before is None else len(before.started_s)
+            for value in load.started_s[heard:]:
+                self.start_up.observe(value)
         at = load.sent_us / 1e6
         if self.cause is None or at >= self.cause.at:
             self.cause = Cause(source=load.source, offset=load.reach, at=at)
@@ -130,10 +133,13 @@ class Window:
 
     def column(self, name: str, begin: int, end: int) -> list[int]:
         """Sums of seconds ``begin`` to ``end``, both included; outside the window they are 0."""
-        column = self._sums.get(name)
-        if column is None:
+        column, newest = self._sums.get(name), self.newest
+        if column is None or newest is None:
             return [0] * (end - begin + 1)
-        return [column[at % SPAN] if self.holds(at) else 0 for at in range(begin, end + 1)]
+        oldest = newest - SPAN
+        return [
+            column[at % SPAN] if oldest < at <= newest else 0 for at in range(begin, end + 1)
+        ]
 
     def total(self, name: str, begin: int, end: int) -> int:
         """Sum of seconds ``begin`` to ``end``, both included."""
@@ -150,10 +156,11 @@ class Window:
 
     def gauge(self, second: int) -> float | None:
         """Requests in the system as pods reported them in ``second``; None: nobody did."""
-        if self.in_system is None or not self.holds(second):
+        newest = self.newest
+        if self.in_system is None or newest is None or not newest - SPAN < second <= newest:
             return None
         value = self.in_system[second % SPAN]
-        return None if math.isnan(value) else value
+        return value if value == value else None  # noqa: PLR0124 - NaN alone is not itself
 
     def latencies(self, seconds: int) -> dict[int, int]:
         """The latency sketch of about the newest ``seconds`` (whole slots)."""
@@ -180,7 +187,7 @@ class Window:
             started_s=self.start_up.seen,
             cause=self.cause,
             in_system=b"" if self.in_system is None else _bytes(self.in_system),
-            sums={name: _bytes(column) for name, column in self._sums.items()},
+            sums={name: _bytes(array(_COLUMNS[name], held)) for name, held in self._sums.items()},
             latencies={slot: _unpacked(counts) for slot, counts in self._latencies.items()},
         )
 
@@ -194,7 +201,9 @@ class Window:
         made.start_up.seen = state.started_s
         if state.in_system:
             made.in_system = _array("d", state.in_system)
-        made._sums = {name: _array(_COLUMNS[name], raw) for name, raw in state.sums.items()}
+        made._sums = {
+            name: _narrow(_array(_COLUMNS[name], raw)) for name, raw in state.sums.items()
+        }
         made._latencies = dict(state.latencies)
         return made
 
@@ -229,15 +238,19 @@ class Window:
 
     def _sum(self, load: Load, before: Load | None) -> None:
         place = load.second % SPAN
-        for name, form in _COLUMNS.items():
+        for name in _COLUMNS:
             more: int = getattr(load, name)
             if before is not None:
                 more -= getattr(before, name)
             if more:
                 column = self._sums.get(name)
                 if column is None:
-                    column = self._sums[name] = array(form, [0] * SPAN)
-                column[place] += more
+                    column = self._sums[name] = array(_NARROW, bytes(SPAN * 4))
+                try:
+                    column[place] += more
+                except OverflowError:
+                    column = self._sums[name] = array(_COLUMNS[name], column)
+                    column[place] += more
 
     def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:
         newest = second if self.newest is None else self.newest
@@ -285,6 +298,11 @@ def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
         return counts
     mask = (1 << _COUNT_BITS) - 1
     return {value >> _COUNT_BITS: value & mask for value in counts}
+
+
+def _narrow(column: array[int]) -> array[int]:
+    """The column in 4 bytes a second, where that is enough."""
+    return array(_NARROW, column) if max(column) < 1 << 32 else column
 
 
 def _bytes(column: array[Any]) -> bytes:

@@ -38,15 +38,25 @@ class ModelState(Struct, frozen=True, array_like=True):
     natural: bytes
 
 
-class ResidualModel:
-    """Predicts ``(y(t + h) - y(t)) / scale`` from features at t."""
+WIDTH = len(FEATURES)
+_UPPER = np.triu_indices(WIDTH)
+_PARTS = (WIDTH, 2 * WIDTH, 2 * WIDTH + len(_UPPER[0]), 3 * WIDTH + len(_UPPER[0]))
+"""Where means, variances, precision and natural mean end in a packed model."""
 
-    __slots__ = ("_model", "_scale", "learned")
+
+class ResidualModel:
+    """Predicts ``(y(t + h) - y(t)) / scale`` from features at t.
+
+    River's objects take 4 kB and a model's numbers 0.6: between two steps only these are kept
+    (``rest``), and the objects are made of them again, as they were to the last bit.
+    """
+
+    __slots__ = ("_awake", "_packed", "learned")
 
     def __init__(self) -> None:
         """Nothing learned."""
-        self._scale = preprocessing.StandardScaler()
-        self._model = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+        self._awake: _River | None = None
+        self._packed = array("d")
         self.learned = 0
 
     def predict(self, features: Sequence[float]) -> float:
@@ -56,52 +66,91 @@ class ResidualModel:
         """
         if self.learned == 0:
             return 0.0
-        scaled = self._scale.transform_one(dict(zip(FEATURES, features, strict=True)))
-        predicted = float(self._model.predict_one(scaled))
+        awake = self._river()
+        scaled = awake.scale.transform_one(dict(zip(FEATURES, features, strict=True)))
+        predicted = float(awake.model.predict_one(scaled))
         return predicted if math.isfinite(predicted) else 0.0
 
     def learn(self, features: Sequence[float], target: float) -> None:
         """Learn one pair, when its step is over.  Targets beyond 10 scales are cut there."""
+        awake = self._river()
         named = dict(zip(FEATURES, features, strict=True))
-        self._scale.learn_one(named)
-        scaled = self._scale.transform_one(named)
-        self._model.learn_one(scaled, min(max(target, -10.0), 10.0))
+        awake.scale.learn_one(named)
+        scaled = awake.scale.transform_one(named)
+        awake.model.learn_one(scaled, min(max(target, -10.0), 10.0))
         self.learned += 1
+        self._packed = array("d")
+
+    def rest(self) -> None:
+        """Keep the numbers alone until the next step."""
+        if self.learned and not self._packed and self._awake is not None:
+            self._packed = self._awake.pack()
+        self._awake = None
 
     def state(self) -> ModelState:
-        """All that was learned.  It rests on private parts of the pinned River."""
-        model, scale = self._model, self._scale
+        """All that was learned."""
         if self.learned == 0:
             return ModelState(0, b"", b"", b"", b"")
-        upper = model._ss_arr[np.triu_indices(len(FEATURES))]  # noqa: SLF001
-        return ModelState(
-            learned=self.learned,
-            means=array("d", [scale.means[name] for name in FEATURES]).tobytes(),
-            variances=array("d", [scale.vars[name] for name in FEATURES]).tobytes(),
-            precision=upper.tobytes(),
-            natural=model._eta_arr.tobytes(),  # noqa: SLF001
-        )
+        if not self._packed and self._awake is not None:
+            self._packed = self._awake.pack()
+        packed, begin, parts = self._packed, 0, []
+        for end in _PARTS:
+            parts.append(packed[begin:end].tobytes())
+            begin = end
+        means, variances, precision, natural = parts
+        return ModelState(self.learned, means, variances, precision, natural)
 
     @classmethod
     def restored(cls, state: ModelState) -> ResidualModel:
-        """The model of a state: it predicts and learns as the one that the state was taken of."""
+        """The model of a state: it predicts and learns as the one that the state was taken of.
+
+        Raises ``ValueError`` when it is not of so many features.
+        """
         made = cls()
-        if state.learned == 0:
-            return made
         made.learned = state.learned
-        scale, model = made._scale, made._model
-        means, variances = (np.frombuffer(part) for part in (state.means, state.variances))
-        for place, name in enumerate(FEATURES):
-            scale.counts[name] = state.learned
-            scale.means[name] = float(means[place])
-            scale.vars[name] = float(variances[place])
-        model._ensure_features(FEATURES)  # noqa: SLF001
-        precision = np.zeros((len(FEATURES), len(FEATURES)))
-        precision[np.triu_indices(len(FEATURES))] = np.frombuffer(state.precision)
-        precision += np.triu(precision, 1).T
-        model._ss_arr = precision  # noqa: SLF001
-        # As ``learn_one`` with smoothing makes it, each time anew.
-        model._ss_inv_arr = np.asfortranarray(np.linalg.inv(precision))  # noqa: SLF001
-        model._eta_arr = np.frombuffer(state.natural).copy()  # noqa: SLF001
-        model._m_dirty = True  # noqa: SLF001
+        if state.learned:
+            parts = state.means, state.variances, state.precision, state.natural
+            made._packed = array("d", b"".join(parts))
+            if len(made._packed) != _PARTS[-1]:
+                raise ValueError(f"{len(made._packed)} numbers in place of {_PARTS[-1]}")
         return made
+
+    def _river(self) -> _River:
+        if self._awake is None:
+            self._awake = _River(self.learned, self._packed)
+        return self._awake
+
+
+class _River:
+    """River's own objects, of a packed model.  It rests on private parts of the pinned River."""
+
+    __slots__ = ("model", "scale")
+
+    def __init__(self, learned: int, packed: array[float]) -> None:
+        self.model = model = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+        model._ensure_features(FEATURES)
+        if not learned:
+            self.scale = preprocessing.StandardScaler()
+            return
+        means, variances, precision, _ = _PARTS
+        self.scale = preprocessing.StandardScaler._from_state(
+            dict.fromkeys(FEATURES, learned),
+            dict(zip(FEATURES, packed[:means], strict=True)),
+            dict(zip(FEATURES, packed[means:variances], strict=True)),
+        )
+        whole = np.empty((WIDTH, WIDTH))
+        whole[_UPPER] = whole.T[_UPPER] = packed[variances:precision]
+        model._ss_arr = whole
+        # As ``learn_one`` with smoothing makes it, each time anew.
+        model._ss_inv_arr = np.asfortranarray(np.linalg.inv(whole))
+        model._eta_arr = np.array(packed[precision:])
+        model._m_dirty = True
+
+    def pack(self) -> array[float]:
+        """Its numbers."""
+        scale, model = self.scale, self.model
+        packed = array("d", [scale.means[name] for name in FEATURES])
+        packed.extend([scale.vars[name] for name in FEATURES])
+        packed.frombytes(model._ss_arr[_UPPER].tobytes())
+        packed.frombytes(model._eta_arr.tobytes())
+        return packed

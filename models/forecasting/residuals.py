@@ -42,6 +42,8 @@ class Residuals:
         self._known = None
         if len(self._ring) < KEPT:
             self._ring.append(residual)
+            if len(self._ring) == KEPT:
+                self._ring = array("f", self._ring.tobytes())  # Without the room to grow.
             return
         self._ring[self._place] = residual
         self._place = (self._place + 1) % KEPT
@@ -68,23 +70,34 @@ class Residuals:
 class Largest:
     """The largest of the newest ``KEPT`` values, and of 0; by a monotonic queue."""
 
-    __slots__ = ("count", "held")
+    __slots__ = ("_numbers", "_values", "count")
 
     def __init__(self, count: int = 0, held: Iterable[tuple[int, float]] = ()) -> None:
         """``count`` values were added before; ``held`` is what was kept of them."""
         self.count = count
-        self.held = list(held)
-        """(number, value), values falling: each is the largest of those since."""
+        pairs = list(held)
+        self._values = array("d", [value for _, value in pairs])
+        """Falling: each is the largest of those since."""
+        self._numbers = array("q", [number for number, _ in pairs])
+        """The number of each."""
+
+    def state(self) -> tuple[int, list[tuple[int, float]]]:
+        """What ``__init__`` takes."""
+        return self.count, list(zip(self._numbers, self._values, strict=True))
 
     def add(self, value: float) -> None:
         """Add one; the oldest leaves."""
-        while self.held and self.held[-1][1] <= value:
-            self.held.pop()
-        self.held.append((self.count, value))
+        values, numbers = self._values, self._numbers
+        while values and values[-1] <= value:
+            values.pop()
+            numbers.pop()
+        values.append(value)
+        numbers.append(self.count)
         self.count += 1
-        if self.held[0][0] < self.count - KEPT:
-            self.held.pop(0)
+        if numbers[0] < self.count - KEPT:
+            values.pop(0)
+            numbers.pop(0)
 
     def value(self) -> float:
         """The largest."""
-        return max(self.held[0][1], 0.0) if self.held else 0.0
+        return max(self._values[0], 0.0) if self._values else 0.0
