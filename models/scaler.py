@@ -23,6 +23,8 @@ from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster, ForecasterState
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
+from models.policy.stabilization import down_window_s
+from models.policy.tolerance import tolerated
 from models.verdict import Verdict
 from models.window import LATENCY_S, Window
 
@@ -160,8 +162,11 @@ class Scaler:
             return AWAITING
         if self.spec.mode == "Paused":
             return PAUSED
-        current = sum([gauge.desired for gauge in reported.values()])
-        ready = sum([gauge.ready for gauge in reported.values()])
+        current = ready = starting = 0
+        for gauge in reported.values():
+            current += gauge.desired
+            ready += gauge.ready
+            starting += gauge.starting
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
@@ -170,14 +175,18 @@ class Scaler:
         silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
         bounds = self.spec.replicas
         missing = silent_s is not None and silent_s > MISSING_S
-        if replicas == current and not missing and bounds.min <= current <= bounds.max:
-            return UNCHANGED  # No guard has anything to say of no change.
+        if (
+            not missing
+            and bounds.min <= current <= bounds.max
+            and self._stays(replicas, current, now)
+        ):
+            return UNCHANGED
         context = Context(
             now=now,
             spec=self.spec,
             current=current,
             ready=ready,
-            starting=sum([gauge.starting for gauge in reported.values()]),
+            starting=starting,
             horizon_s=self.horizon_s,
             silent_s=silent_s,
             latency_driven=self.spec.demand.per_replica is None,
@@ -193,8 +202,35 @@ class Scaler:
                 final = mark.replicas
         if final == current:
             return UNCHANGED
+        before, after = self._split(current), self._split(final)
+        last = self._last
+        repeats = last is not None and last[0] == after
+        alive = last is not None and last[1] > now
+        if after == before or (repeats and alive):
+            return UNCHANGED
         explained = Explained(replicas, reason, why(), tuple(marks), final)
-        return self._settle(context, cause, explained)
+        return verdict(
+            self._known(),
+            context,
+            cause,
+            explained,
+            State(replicas=before),
+            State(replicas=after),
+            reissued=repeats,
+        )
+
+    def _stays(self, replicas: int, current: int, now: float) -> bool:
+        """Whether the guards would come back to ``current``, which most often they do.
+
+        It is known without asking them where there is no change, where it is within tolerance,
+        and where a scale-in is held by a wish of its window; only then is it True.
+        """
+        if replicas == current or tolerated(replicas, current, self.spec.behavior):
+            return True
+        if replicas > current:
+            return False
+        highest = self._wished.highest(now - down_window_s(self.spec, self.horizon_s))
+        return highest is not None and highest >= current
 
     def accept(self, decision: Decision) -> None:
         """The decision was sent: remember it for the rates and for what is still under way."""
@@ -275,17 +311,8 @@ class Scaler:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
         return sketch.quantile(self.window.latencies(seconds), SLO_LEVEL)
 
-    def _settle(
-        self, context: Context, cause: Cause | None, explained: Explained
-    ) -> Verdict | Hold:
-        before = self._split(context.current, context.current)
-        after = self._split(explained.final, context.current)
-        last = self._last
-        repeats = last is not None and last[0] == after
-        alive = last is not None and last[1] > context.now
-        if after == before or (repeats and alive):
-            return UNCHANGED
-        known = Known(
+    def _known(self) -> Known:
+        return Known(
             spec=self.spec,
             forecaster=self.forecaster,
             level=LEVEL,
@@ -293,15 +320,6 @@ class Scaler:
             horizon_s=self.horizon_s,
             latency_s=self.latency_s(),
             corrections=self.corrections,
-        )
-        return verdict(
-            known,
-            context,
-            cause,
-            explained,
-            State(replicas=before),
-            State(replicas=after),
-            reissued=repeats,
         )
 
     def state(self) -> ScalerState:
@@ -342,12 +360,15 @@ class Scaler:
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
 
-    def _split(self, total: int, current: int) -> dict[str, int]:
+    def _split(self, total: int) -> dict[str, int]:
         """Replicas per variant: the first variant takes what the others do not already have.
 
         Sharing between variants by cost and capacity is the allocator's, later.
         """
-        names = [variant.name for variant in self.spec.variants] or [DEFAULT_VARIANT]
+        variants = self.spec.variants
+        if len(variants) <= 1:
+            return {variants[0].name if variants else DEFAULT_VARIANT: total}
+        names = [variant.name for variant in variants]
         reported = self.window.replicas
         held = {name: reported[name].desired for name in names if name in reported}
         split = {name: held.get(name, 0) for name in names}
@@ -356,7 +377,6 @@ class Scaler:
             take = max(over, -split[name])
             split[name] += take
             over -= take
-        del current
         return split
 
 

@@ -90,6 +90,7 @@ class Forecaster:
         "_error_last",
         "_expert",
         "_fast",
+        "_known",
         "_last",
         "_missed",
         "_model",
@@ -117,6 +118,8 @@ class Forecaster:
         self._error_last = 0.0
         self._trusted = False
         self._missed = Largest()
+        self._known: tuple[float, float | None] | None = None
+        """(level, quantile) asked for last, until one more step is over."""
         self._expert = Residuals()
         self._last = Residuals()
         self.outlook: Outlook | None = None
@@ -128,6 +131,7 @@ class Forecaster:
 
     def close(self, step: int, value: float, starts: float, horizon_steps: int) -> None:
         """Step ``step`` is over and its value known: learn what was promised of it, look ahead."""
+        self._known = None
         self._learn(step, value)
         self._track(value, starts)
         features = array("f", self._features(step))
@@ -149,6 +153,11 @@ class Forecaster:
 
     def quantile(self, level: float) -> float | None:
         """Demand at ``level`` at the horizon; None before the first step is closed."""
+        if self._known is None or self._known[0] != level:
+            self._known = level, self._quantile(level)
+        return self._known[1]
+
+    def _quantile(self, level: float) -> float | None:
         outlook = self.outlook
         if outlook is None:
             return None

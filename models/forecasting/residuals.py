@@ -19,15 +19,13 @@ ENOUGH = 20
 class Residuals:
     """A rolling window of scaled residuals; in 32 bits, which is what a snapshot has."""
 
-    __slots__ = ("_known", "_place", "_ring")
+    __slots__ = ("_place", "_ring")
 
     def __init__(self, state: bytes = b"") -> None:
         """``state`` is what ``state`` gave."""
         self._ring = array("f", state)
         self._place = 0
         """Where the oldest is, once the ring is full."""
-        self._known: tuple[float, float] | None = None
-        """(level, quantile) asked for last, until one more is added."""
 
     def __len__(self) -> int:
         """How many are held."""
@@ -39,7 +37,6 @@ class Residuals:
 
     def add(self, residual: float) -> None:
         """Add one; the oldest leaves."""
-        self._known = None
         if len(self._ring) < KEPT:
             self._ring.append(residual)
             if len(self._ring) == KEPT:
@@ -55,10 +52,8 @@ class Residuals:
         """
         if len(self._ring) < ENOUGH:
             return None
-        if self._known is None or self._known[0] != level:
-            rank = -(-len(self._ring) * round(level * 10_000) // 10_000)
-            self._known = level, sorted(self._ring)[max(rank, 1) - 1]
-        return self._known[1]
+        rank = -(-len(self._ring) * round(level * 10_000) // 10_000)
+        return sorted(self._ring)[max(rank, 1) - 1]
 
     def above(self, residual: float) -> float | None:
         """Share of residuals above ``residual``; None with fewer than ``ENOUGH``."""
