@@ -61,7 +61,11 @@ class DemandMeter:
     def _mean(self, through: int) -> float:
         begin = through - self.window_s + 1
         if self.unit == "concurrency":
-            return math.fsum(self._values(begin, through)) / self.window_s
+            known = self.window.gauges(begin, through)
+            # Of whole numbers of requests, as pods report them, any order of adding is as good.
+            return (math.fsum(self._values(begin, through)) if known is None else known) / (
+                self.window_s
+            )
         total = self.window.total
         # Sums of whole numbers, each far below 2**53, are the same in whichever way they are made.
         if self.unit == "requests":

@@ -162,6 +162,15 @@ class Window:
         value = self.in_system[second % SPAN]
         return value if value == value else None  # noqa: PLR0124 - NaN alone is not itself
 
+    def gauges(self, begin: int, end: int) -> float | None:
+        """Sum of requests in the system in seconds ``begin`` to ``end``; None: one is unknown."""
+        held, newest = self.in_system, self.newest
+        if held is None or newest is None or begin <= newest - SPAN or end > newest:
+            return None
+        low, high = begin % SPAN, end % SPAN
+        total = sum(held[low : high + 1] if low <= high else held[low:] + held[: high + 1])
+        return total if total == total else None  # noqa: PLR0124 - NaN alone is not itself
+
     def latencies(self, seconds: int) -> dict[int, int]:
         """The latency sketch of about the newest ``seconds`` (whole slots)."""
         if self.newest is None:

@@ -39,7 +39,12 @@ class ModelState(Struct, frozen=True, array_like=True):
 
 
 WIDTH = len(FEATURES)
+_INDEX = {name: place for place, name in enumerate(FEATURES)}
+"""River's order of features; it adds none, because there are no others."""
+
 _UPPER = np.triu_indices(WIDTH)
+_UPPER_FLAT = _UPPER[0] * WIDTH + _UPPER[1]
+_LOWER_FLAT = _UPPER[1] * WIDTH + _UPPER[0]
 _PARTS = (WIDTH, 2 * WIDTH, 2 * WIDTH + len(_UPPER[0]), 3 * WIDTH + len(_UPPER[0]))
 """Where means, variances, precision and natural mean end in a packed model."""
 
@@ -66,18 +71,13 @@ class ResidualModel:
         """
         if self.learned == 0:
             return 0.0
-        awake = self._river()
-        scaled = awake.scale.transform_one(dict(zip(FEATURES, features, strict=True)))
-        predicted = float(awake.model.predict_one(scaled))
+        predicted = self._river().predict(dict(zip(FEATURES, features, strict=True)))
         return predicted if math.isfinite(predicted) else 0.0
 
     def learn(self, features: Sequence[float], target: float) -> None:
         """Learn one pair, when its step is over.  Targets beyond 10 scales are cut there."""
-        awake = self._river()
         named = dict(zip(FEATURES, features, strict=True))
-        awake.scale.learn_one(named)
-        scaled = awake.scale.transform_one(named)
-        awake.model.learn_one(scaled, min(max(target, -10.0), 10.0))
+        self._river().learn(named, min(max(target, -10.0), 10.0))
         self.learned += 1
         self._packed = array("d")
 
@@ -124,33 +124,44 @@ class ResidualModel:
 class _River:
     """River's own objects, of a packed model.  It rests on private parts of the pinned River."""
 
-    __slots__ = ("model", "scale")
+    __slots__ = ("_stale", "model", "scale")
 
     def __init__(self, learned: int, packed: array[float]) -> None:
+        self.scale = scale = preprocessing.StandardScaler()
         self.model = model = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
-        model._ensure_features(FEATURES)
+        self._stale = learned > 0
+        """Whether the inverse of the precision is not there: ``learn_one`` makes it anew."""
         if not learned:
-            self.scale = preprocessing.StandardScaler()
+            model._ensure_features(FEATURES)
             return
         means, variances, precision, _ = _PARTS
-        self.scale = preprocessing.StandardScaler._from_state(
-            dict.fromkeys(FEATURES, learned),
-            dict(zip(FEATURES, packed[:means], strict=True)),
-            dict(zip(FEATURES, packed[means:variances], strict=True)),
-        )
-        whole = np.empty((WIDTH, WIDTH))
-        whole[_UPPER] = whole.T[_UPPER] = packed[variances:precision]
-        model._ss_arr = whole
-        # As ``learn_one`` with smoothing makes it, each time anew.
-        model._ss_inv_arr = np.asfortranarray(np.linalg.inv(whole))
+        scale.counts = dict.fromkeys(FEATURES, learned)
+        scale.means = dict(zip(FEATURES, packed[:means], strict=True))
+        scale.vars = dict(zip(FEATURES, packed[means:variances], strict=True))
+        whole = np.empty(WIDTH * WIDTH)
+        whole[_UPPER_FLAT] = whole[_LOWER_FLAT] = packed[variances:precision]
+        model._idx, model._cap = _INDEX, WIDTH
+        model._ss_arr = whole.reshape(WIDTH, WIDTH)
         model._eta_arr = np.array(packed[precision:])
-        model._m_dirty = True
+
+    def learn(self, named: dict[str, float], target: float) -> None:
+        self.scale.learn_one(named)
+        self.model.learn_one(self.scale.transform_one(named), target)
+        self._stale = False
+
+    def predict(self, named: dict[str, float]) -> float:
+        if self._stale:
+            # As ``learn_one`` with smoothing does.
+            self.model._ss_inv_arr = np.asfortranarray(np.linalg.inv(self.model._ss_arr))
+            self.model._m_dirty = True
+            self._stale = False
+        return float(self.model.predict_one(self.scale.transform_one(named)))
 
     def pack(self) -> array[float]:
         """Its numbers."""
-        scale, model = self.scale, self.model
-        packed = array("d", [scale.means[name] for name in FEATURES])
-        packed.extend([scale.vars[name] for name in FEATURES])
-        packed.frombytes(model._ss_arr[_UPPER].tobytes())
+        model = self.model
+        packed = array("d", map(self.scale.means.__getitem__, FEATURES))
+        packed.extend(map(self.scale.vars.__getitem__, FEATURES))
+        packed.frombytes(model._ss_arr.ravel()[_UPPER_FLAT].tobytes())
         packed.frombytes(model._eta_arr.tobytes())
         return packed
