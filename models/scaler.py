@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
-
 from msgspec import Struct
 
 from models import sketch
@@ -42,6 +40,10 @@ UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its w
 AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
 PAUSED = Hold(reason="paused", why="the spec's mode is Paused")
 NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
+
+
+_Wish = tuple[int, Reason, str, float]
+"""Replicas, reason, and what ``_why`` makes words of: they are said of few."""
 
 
 class ScalerState(Struct, frozen=True, array_like=True):
@@ -170,7 +172,7 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
-        replicas, reason, why = wished
+        replicas, reason, kind, value = wished
         self._wished.add(now, replicas)
         silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
         bounds = self.spec.replicas
@@ -208,7 +210,7 @@ class Scaler:
         alive = last is not None and last[1] > now
         if after == before or (repeats and alive):
             return UNCHANGED
-        explained = Explained(replicas, reason, why(), tuple(marks), final)
+        explained = Explained(replicas, reason, self._why(kind, value), tuple(marks), final)
         return verdict(
             self._known(),
             context,
@@ -248,64 +250,52 @@ class Scaler:
             while self._scaled[0][0] < decision.at - kept_s:
                 self._scaled.pop(0)
 
-    def _wish(
-        self, now: float, current: int, ready: int
-    ) -> tuple[int, Reason, Callable[[], str]] | None:
+    def _wish(self, now: float, current: int, ready: int) -> _Wish | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
         capacity = self.spec.demand.per_replica
         if capacity is None:
             return self._wish_by_latency(now, current)
-        demand = self.demand
-        short = demand.short(self._closed)
+        short = self.demand.short(self._closed)
         if short is None:
             return None
         ahead = self.forecaster.quantile(LEVEL)
         now_wanted = _replicas_for(short, capacity)
-        per = f"{capacity:g} a replica"
         if ahead is None:
-            return (
-                max(now_wanted, current),
-                Reason.DEMAND,
-                lambda: f"{short:.2f} {demand.unit} now, {per}; no forecast yet",
-            )
+            return max(now_wanted, current), Reason.DEMAND, "short", short
         ahead_wanted = _replicas_for(ahead, capacity)
         if now_wanted > ahead_wanted:
-            return (
-                now_wanted,
-                Reason.BURST if short > ready * capacity else Reason.DEMAND,
-                lambda: f"{short:.2f} {demand.unit} in the last {demand.window_s} s, {per}",
-            )
-        return (
-            ahead_wanted,
-            Reason.FORECAST,
-            lambda: f"{ahead:.2f} {demand.unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
-        )
+            reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
+            return now_wanted, reason, "newest", short
+        return ahead_wanted, Reason.FORECAST, "ahead", ahead
 
-    def _wish_by_latency(self, now: float, current: int) -> tuple[int, Reason, Callable[[], str]]:
+    def _wish_by_latency(self, now: float, current: int) -> _Wish:
         """Capacity is not known: latency alone decides, only upwards, one step at a time.
 
         After a step its effect is waited for, or the same slow requests would ask again.
         """
         slo = self.spec.slo
         latency = self.latency_s(LATENCY_STEP_S)
+        if slo is None or latency is None or latency <= slo.latency_seconds:
+            return current, Reason.CAPACITY_LEARNING, "unknown", 0.0
         last = self._scaled[-1][0] if self._scaled else None
-        waiting = last is not None and now - last <= LATENCY_STEP_S
-        if slo is not None and latency is not None and latency > slo.latency_seconds:
-            if waiting:
-                return (
-                    current,
-                    Reason.CAPACITY_LEARNING,
-                    lambda: "waiting for the last step's effect",
-                )
-            step = max(1, math.ceil(current * LATENCY_STEP))
-            return (
-                current + step,
-                Reason.SLO_MISSED,
-                lambda: (
-                    f"p{SLO_LEVEL * 100:g} latency {latency:.2f} s, SLO {slo.latency_seconds:g} s"
-                ),
-            )
-        return current, Reason.CAPACITY_LEARNING, lambda: "capacity per replica is not given"
+        if last is not None and now - last <= LATENCY_STEP_S:
+            return current, Reason.CAPACITY_LEARNING, "waiting", 0.0
+        step = max(1, math.ceil(current * LATENCY_STEP))
+        return current + step, Reason.SLO_MISSED, "slow", latency
+
+    def _why(self, kind: str, value: float) -> str:
+        """The words of a wish."""
+        unit, spec = self.demand.unit, self.spec
+        per = f"{spec.demand.per_replica or 0:g} a replica"
+        slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
+        return {
+            "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
+            "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
+            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
+            "unknown": "capacity per replica is not given",
+            "waiting": "waiting for the last step's effect",
+            "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
+        }[kind]
 
     def latency_s(self, seconds: int = LATENCY_S) -> float | None:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""

@@ -106,13 +106,16 @@ class Window:
 
     def add(self, load: Load, before: Load | None) -> None:
         """Take in a partial; ``before`` is the one of the same block that it replaces."""
-        self._hear(load.second)
+        second = load.second
+        if second != self.newest:
+            self._hear(second)
         self.events += load.events - (0 if before is None else before.events)
-        self.has_starts |= load.started > 0
-        if (load.started or load.finished) and self.holds(load.second):
-            self._sum(load, before)
-            if load.latency:
-                self._count(load.second, load.latency, before.latency if before else {})
+        if load.started or load.finished:
+            self.has_starts |= load.started > 0
+            if self.holds(second):
+                self._sum(load, before)
+                if load.latency:
+                    self._count(second, load.latency, before.latency if before else {})
         for pod, gauge in load.pods.items():
             self._observe_pod(pod, gauge)
         for variant, report in load.replicas.items():
@@ -227,15 +230,16 @@ class Window:
     def _move(self, second: int) -> None:
         """Make ``second`` the newest, and the seconds since the one before zero."""
         newest = self.newest if self.newest is not None else second
+        columns, gauges = self._sums.values(), self.in_system
         for at in range(max(newest + 1, second - SPAN + 1), second + 1):
             place = at % SPAN
-            for column in self._sums.values():
+            for column in columns:
                 column[place] = 0
-            if self.in_system is not None:
-                self.in_system[place] = math.nan
+            if gauges is not None:
+                gauges[place] = math.nan
         self.newest = second
-        if self.first is not None:
-            self.first = max(self.first, second - SPAN + 1)
+        if self.first is not None and self.first <= second - SPAN:
+            self.first = second - SPAN + 1
         slot = second // SLOT_S
         if slot > newest // SLOT_S:
             oldest = slot - LATENCY_S // SLOT_S
@@ -276,24 +280,29 @@ class Window:
 
     def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
         """Take in a pod's gauges; the newest counts."""
-        before = self.pods.get(pod)
+        pods = self.pods
+        before = pods.get(pod)
         if before is not None and before.at_us >= gauge.at_us:
             return
-        self.pods[pod] = gauge
-        oldest = gauge.at_us - FRESH_S * 1e6
-        if any(held.at_us < oldest for held in self.pods.values()):
-            self.pods = {name: held for name, held in self.pods.items() if held.at_us >= oldest}
-        known = [
-            held.in_flight + (held.queue_depth or 0)
-            for held in self.pods.values()
-            if held.in_flight is not None
-        ]
+        pods[pod] = gauge
+        if len(pods) > 1:
+            oldest = gauge.at_us - FRESH_S * 1e6
+            if any(held.at_us < oldest for held in pods.values()):
+                pods = self.pods = {
+                    name: held for name, held in pods.items() if held.at_us >= oldest
+                }
+        known, total = False, 0
+        for held in pods.values():
+            if held.in_flight is not None:
+                known = True
+                total += held.in_flight + (held.queue_depth or 0)
         second = gauge.at_us // 1_000_000
-        self._hear(second)
+        if second != self.newest:
+            self._hear(second)
         if known and self.holds(second):
             if self.in_system is None:
                 self.in_system = array("d", [math.nan] * SPAN)
-            self.in_system[second % SPAN] = float(sum(known))
+            self.in_system[second % SPAN] = float(total)
 
 
 def _packed(counts: dict[int, int] | array[int]) -> array[int]:

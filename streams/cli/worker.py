@@ -125,7 +125,7 @@ def _settle_in() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 50, 50)
     sys.setswitchinterval(0.0005)
 
 
