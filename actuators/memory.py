@@ -15,7 +15,6 @@ from actuators.errors import Rejected, Stale
 from actuators.protocol import Applied, Observation, Order, TargetRef
 from models.domain.decision import Epoch
 
-
 _Key = tuple[str, str, str]
 """(namespace, kind, name) of a target."""
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from confluent_kafka import Producer
 from scale_traffic import PER_MESSAGE, Demand, Events, name_of, spec_of
@@ -63,8 +62,12 @@ async def run(workloads: int, *, warm_s: int, seconds: int) -> Run:
         async with _worker(settings, Path(folder)) as (worker, ready_s):
             say(f"{workloads:,} workloads: the worker was ready after {ready_s:.1f} s")
             return await _measure(
-                settings, workloads, pids=(worker.pid, kafka.pid), ready_s=ready_s,
-                warm_s=warm_s, seconds=seconds,
+                settings,
+                workloads,
+                pids=(worker.pid, kafka.pid),
+                ready_s=ready_s,
+                warm_s=warm_s,
+                seconds=seconds,
             )
 
 
@@ -126,7 +129,12 @@ async def _worker(settings: Settings, folder: Path) -> AsyncIterator[tuple[Proce
 
 
 async def _measure(
-    settings: Settings, workloads: int, *, pids: tuple[int, int], ready_s: float, warm_s: int,
+    settings: Settings,
+    workloads: int,
+    *,
+    pids: tuple[int, int],
+    ready_s: float,
+    warm_s: int,
     seconds: int,
 ) -> Run:
     watch = Watch(settings, workloads=workloads)

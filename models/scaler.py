@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
+
 from msgspec import Struct
 
 from models import sketch
@@ -172,7 +173,7 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
-        replicas, reason, kind, value = wished
+        replicas = wished[0]
         self._wished.add(now, replicas)
         silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
         bounds = self.spec.replicas
@@ -195,6 +196,11 @@ class Scaler:
             wished=self._wished,
             scaled=self._scaled,
         )
+        return self._guarded(wished, context, cause)
+
+    def _guarded(self, wished: _Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
+        """What the guards make of a wish, unless it is what is there or was decided already."""
+        replicas, reason, kind, value = wished
         marks: list[tuple[str, int, Mark]] = []
         final = replicas
         for guard in GUARDS:
@@ -202,12 +208,12 @@ class Scaler:
             if mark is not None:
                 marks.append((guard.__name__, final, mark))
                 final = mark.replicas
-        if final == current:
+        if final == context.current:
             return UNCHANGED
-        before, after = self._split(current), self._split(final)
+        before, after = self._split(context.current), self._split(final)
         last = self._last
         repeats = last is not None and last[0] == after
-        alive = last is not None and last[1] > now
+        alive = last is not None and last[1] > context.now
         if after == before or (repeats and alive):
             return UNCHANGED
         explained = Explained(replicas, reason, self._why(kind, value), tuple(marks), final)

@@ -123,12 +123,15 @@ class Window:
             if held is None or held.at_us <= report.at_us:
                 self.replicas[variant] = report
         if load.started_s:
-            heard = 0 if before is None else len(before.started_s)
-            for value in load.started_s[heard:]:
-                self.start_up.observe(value)
+            self._observe_starts(load, before)
         at = load.sent_us / 1e6
         if self.cause is None or at >= self.cause.at:
             self.cause = Cause(source=load.source, offset=load.reach, at=at)
+
+    def _observe_starts(self, load: Load, before: Load | None) -> None:
+        heard = 0 if before is None else len(before.started_s)
+        for value in load.started_s[heard:]:
+            self.start_up.observe(value)
 
     def holds(self, second: int) -> bool:
         """Whether a second is still in the window."""
@@ -140,9 +143,7 @@ class Window:
         if column is None or newest is None:
             return [0] * (end - begin + 1)
         oldest = newest - SPAN
-        return [
-            column[at % SPAN] if oldest < at <= newest else 0 for at in range(begin, end + 1)
-        ]
+        return [column[at % SPAN] if oldest < at <= newest else 0 for at in range(begin, end + 1)]
 
     def total(self, name: str, begin: int, end: int) -> int:
         """Sum of seconds ``begin`` to ``end``, both included."""
@@ -251,7 +252,7 @@ class Window:
 
     def _sum(self, load: Load, before: Load | None) -> None:
         place = load.second % SPAN
-        for name in _COLUMNS:
+        for name, form in _COLUMNS.items():
             more: int = getattr(load, name)
             if before is not None:
                 more -= getattr(before, name)
@@ -262,7 +263,7 @@ class Window:
                 try:
                     column[place] += more
                 except OverflowError:
-                    column = self._sums[name] = array(_COLUMNS[name], column)
+                    column = self._sums[name] = array(form, column)
                     column[place] += more
 
     def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:

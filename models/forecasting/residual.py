@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -127,8 +128,9 @@ class _River:
     __slots__ = ("_stale", "model", "scale")
 
     def __init__(self, learned: int, packed: array[float]) -> None:
-        self.scale = scale = preprocessing.StandardScaler()
-        self.model = model = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+        scale: Any = preprocessing.StandardScaler()
+        model: Any = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+        self.scale, self.model = scale, model
         self._stale = learned > 0
         """Whether the inverse of the precision is not there: ``learn_one`` makes it anew."""
         if not learned:

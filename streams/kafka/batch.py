@@ -78,7 +78,7 @@ class FetchedBatch(NamedTuple):
         return self.runs[-1].offsets[-1]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many records there are."""
         return sum(len(run.offsets) for run in self.runs)
 

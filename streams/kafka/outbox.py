@@ -16,7 +16,6 @@ from streams.kafka.security import client_options
 from streams.settings import Settings
 from streams.topics import Name
 
-
 BATCH_BYTES = 512 * 1024
 """A batch that is full makes the next send wait for a round trip: with the client's 16 KiB a step
 with hundreds of decisions waited dozens of times.  Half of what a broker takes by default."""

@@ -72,9 +72,9 @@ class Lane:
         """The oldest batch, and those that can be joined to it."""
         waiting = self._waiting
         first = waiting.popleft()
-        runs, records = list(first.runs), first.count
+        runs, records = list(first.runs), first.size
         while waiting and waiting[0].generation == first.generation:
-            records += waiting[0].count
+            records += waiting[0].size
             if records > JOINED:
                 break
             runs += waiting.popleft().runs
