@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actuators.clock import Clock
 from actuators.errors import Rejected, Stale
 from actuators.protocol import Applied, Observation, Order, TargetRef
 from models.domain.decision import Epoch
 
+_Key = tuple[str, str, str]
+"""(namespace, kind, name) of a target."""
+
 
 @dataclass(slots=True)
 class _Target:
     replicas: int
     epoch: Epoch | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Watcher:
+    """One ``watch``: which targets changed since it last looked, so that it looks at no others."""
+
+    changed: dict[_Key, None]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class MemoryActuator:
@@ -33,13 +44,13 @@ class MemoryActuator:
         """
         self._clock = clock
         self._undeclared = undeclared
-        self._targets: dict[tuple[str, str, str], _Target] = {}
-        self._changed = asyncio.Event()
+        self._targets: dict[_Key, _Target] = {}
+        self._watchers: list[_Watcher] = []
 
     def add(self, ref: TargetRef, replicas: int) -> None:
         """Declare a target."""
         self._targets[_key(ref)] = _Target(replicas)
-        self._wake()
+        self._wake(ref)
 
     async def apply(self, order: Order) -> Applied:
         """See ``Actuator``."""
@@ -50,7 +61,7 @@ class MemoryActuator:
         if not again:
             target.replicas = order.replicas
             target.epoch = order.epoch
-            self._wake()
+            self._wake(order.ref)
         return Applied(before=before, after=target.replicas, changed=not again)
 
     async def observe(self, ref: TargetRef) -> Observation:
@@ -67,19 +78,28 @@ class MemoryActuator:
 
     async def watch(self, refs: Iterable[TargetRef]) -> AsyncIterator[Observation]:
         """See ``Actuator``.  Targets that are not declared yet are waited for."""
-        refs = list(refs)
-        if self._undeclared is not None:
-            for ref in refs:
+        named: dict[_Key, list[TargetRef]] = {}
+        for ref in refs:
+            named.setdefault(_key(ref), []).append(ref)
+            if self._undeclared is not None:
                 self._targets.setdefault(_key(ref), _Target(self._undeclared))
         told: dict[TargetRef, tuple[int, Epoch | None]] = {}
-        while True:
-            changed = self._changed
-            for ref in refs:
-                target = self._targets.get(_key(ref))
-                if target is not None and told.get(ref) != (target.replicas, target.epoch):
-                    told[ref] = (target.replicas, target.epoch)
-                    yield await self.observe(ref)
-            await changed.wait()
+        watcher = _Watcher(dict.fromkeys(named))
+        self._watchers.append(watcher)
+        try:
+            while True:
+                changed, watcher.changed = watcher.changed, {}
+                for key in changed:
+                    for ref in named.get(key, ()):
+                        target = self._targets.get(key)
+                        if target is not None and told.get(ref) != (target.replicas, target.epoch):
+                            told[ref] = (target.replicas, target.epoch)
+                            yield await self.observe(ref)
+                if not watcher.changed:
+                    watcher.woken.clear()
+                    await watcher.woken.wait()
+        finally:
+            self._watchers.remove(watcher)
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -91,10 +111,11 @@ class MemoryActuator:
             raise Rejected("not-found", f"{name} does not exist")
         return target
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def _wake(self, ref: TargetRef) -> None:
+        for watcher in self._watchers:
+            watcher.changed[_key(ref)] = None
+            watcher.woken.set()
 
 
-def _key(ref: TargetRef) -> tuple[str, str, str]:
+def _key(ref: TargetRef) -> _Key:
     return ref.namespace, ref.target.kind, ref.target.name

@@ -45,12 +45,39 @@ class DemandMeter:
         """What a value of this meter means: the unit, and what it is averaged over."""
         return self.unit, self.window_s
 
-    def short(self) -> float | None:
-        """Mean demand over the newest ``window_s``, the open second included; None: no data."""
+    def short(self, complete: int | None) -> float | None:
+        """Mean demand over the newest ``window_s``, the open second included; None: no data.
+
+        Never less than over those up to ``complete``, the last second that every source has
+        passed: of a newer one only a part may have been heard, where a source is behind or a
+        service's clock ahead, and what was not heard is no zero.
+        """
         newest = self.window.newest
         if newest is None:
             return None
-        return math.fsum(self._values(newest - self.window_s + 1, newest)) / self.window_s
+        heard = self._mean(newest)
+        return heard if complete is None or complete >= newest else max(heard, self._mean(complete))
+
+    def _mean(self, through: int) -> float:
+        begin = through - self.window_s + 1
+        if self.unit == "concurrency":
+            known = self.window.gauges(begin, through)
+            # Of whole numbers of requests, as pods report them, any order of adding is as good.
+            return (math.fsum(self._values(begin, through)) if known is None else known) / (
+                self.window_s
+            )
+        total = self.window.total
+        # Sums of whole numbers, each far below 2**53, are the same in whichever way they are made.
+        if self.unit == "requests":
+            return total(self._arrivals(), begin, through) / self.window_s
+        prompt = total(self._prompts(), begin, through)
+        return (prompt + total("tokens_out", begin, through)) / self.window_s
+
+    def _arrivals(self) -> str:
+        return "started" if self.window.has_starts else "finished"
+
+    def _prompts(self) -> str:
+        return "tokens_in_started" if self.window.has_starts else "tokens_in"
 
     def first_step(self) -> int | None:
         """The first step all of whose seconds are held; None: nothing has been heard."""
@@ -93,10 +120,9 @@ class DemandMeter:
         window = self.window
         if self.unit == "concurrency":
             return [self._concurrency(number) for number in range(begin, end + 1)]
-        starts = window.has_starts
         if self.unit == "requests":
-            return [*map(float, window.column("started" if starts else "finished", begin, end))]
-        prompt = window.column("tokens_in_started" if starts else "tokens_in", begin, end)
+            return [*map(float, window.column(self._arrivals(), begin, end))]
+        prompt = window.column(self._prompts(), begin, end)
         output = window.column("tokens_out", begin, end)
         return [float(p + o) for p, o in zip(prompt, output, strict=True)]
 
@@ -117,6 +143,5 @@ class DemandMeter:
                     gauge += window.total("started", since, number)
                     gauge -= window.total("finished", since, number)
                 return max(gauge, 0.0)
-        name = "started" if window.has_starts else "finished"
-        arrivals = window.total(name, number, number)
+        arrivals = window.total(self._arrivals(), number, number)
         return arrivals * (self.mean_latency_s(number) or 0.0) if arrivals else 0.0

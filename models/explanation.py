@@ -6,7 +6,7 @@ Flow: Scaler -> Verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from models.domain.decision import (
     Alternative,
@@ -25,8 +25,7 @@ from models.policy import Context, Mark
 from models.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True, gc=False):
     """A wish, its reason and how it came about, what each guard made of it, what came out."""
 
     wish: int
@@ -36,8 +35,7 @@ class Explained:
     final: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True, gc=False):
     """What the Scaler knew.  ``demand`` in its unit, ``latency_s`` at the SLO's quantile."""
 
     spec: ScalerSpec

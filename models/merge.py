@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -27,8 +26,7 @@ class MergeState(Struct, frozen=True, array_like=True):
     closed_through: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class Merged(Struct, frozen=True, gc=False):
     """What one partial changed: a workload's window, and whether its second was closed before."""
 
     window: Window
@@ -117,7 +115,7 @@ class Merge:
         if late:
             window.corrections += load.events - (0 if before is None else before.events)
         window.add(load, before)
-        return Merged(window=window, late=late)
+        return Merged(window, late)
 
     def progress(self, record: Progress) -> bool:
         """Take in how far the sources are; True when more seconds have become complete."""

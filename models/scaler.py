@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -23,6 +22,8 @@ from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster, ForecasterState
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
+from models.policy.stabilization import down_window_s
+from models.policy.tolerance import tolerated
 from models.verdict import Verdict
 from models.window import LATENCY_S, Window
 
@@ -40,6 +41,10 @@ UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its w
 AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
 PAUSED = Hold(reason="paused", why="the spec's mode is Paused")
 NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
+
+
+_Wish = tuple[int, Reason, str, float]
+"""Replicas, reason, and what ``_why`` makes words of: they are said of few."""
 
 
 class ScalerState(Struct, frozen=True, array_like=True):
@@ -160,30 +165,42 @@ class Scaler:
             return AWAITING
         if self.spec.mode == "Paused":
             return PAUSED
-        current = sum([gauge.desired for gauge in reported.values()])
-        ready = sum([gauge.ready for gauge in reported.values()])
+        current = ready = starting = 0
+        for gauge in reported.values():
+            current += gauge.desired
+            ready += gauge.ready
+            starting += gauge.starting
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
-        replicas, reason, why = wished
+        replicas = wished[0]
         self._wished.add(now, replicas)
         silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
         bounds = self.spec.replicas
         missing = silent_s is not None and silent_s > MISSING_S
-        if replicas == current and not missing and bounds.min <= current <= bounds.max:
-            return UNCHANGED  # No guard has anything to say of no change.
+        if (
+            not missing
+            and bounds.min <= current <= bounds.max
+            and self._stays(replicas, current, now)
+        ):
+            return UNCHANGED
         context = Context(
             now=now,
             spec=self.spec,
             current=current,
             ready=ready,
-            starting=sum([gauge.starting for gauge in reported.values()]),
+            starting=starting,
             horizon_s=self.horizon_s,
             silent_s=silent_s,
             latency_driven=self.spec.demand.per_replica is None,
             wished=self._wished,
             scaled=self._scaled,
         )
+        return self._guarded(wished, context, cause)
+
+    def _guarded(self, wished: _Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
+        """What the guards make of a wish, unless it is what is there or was decided already."""
+        replicas, reason, kind, value = wished
         marks: list[tuple[str, int, Mark]] = []
         final = replicas
         for guard in GUARDS:
@@ -191,10 +208,37 @@ class Scaler:
             if mark is not None:
                 marks.append((guard.__name__, final, mark))
                 final = mark.replicas
-        if final == current:
+        if final == context.current:
             return UNCHANGED
-        explained = Explained(replicas, reason, why(), tuple(marks), final)
-        return self._settle(context, cause, explained)
+        before, after = self._split(context.current), self._split(final)
+        last = self._last
+        repeats = last is not None and last[0] == after
+        alive = last is not None and last[1] > context.now
+        if after == before or (repeats and alive):
+            return UNCHANGED
+        explained = Explained(replicas, reason, self._why(kind, value), tuple(marks), final)
+        return verdict(
+            self._known(),
+            context,
+            cause,
+            explained,
+            State(replicas=before),
+            State(replicas=after),
+            reissued=repeats,
+        )
+
+    def _stays(self, replicas: int, current: int, now: float) -> bool:
+        """Whether the guards would come back to ``current``, which most often they do.
+
+        It is known without asking them where there is no change, where it is within tolerance,
+        and where a scale-in is held by a wish of its window; only then is it True.
+        """
+        if replicas == current or tolerated(replicas, current, self.spec.behavior):
+            return True
+        if replicas > current:
+            return False
+        highest = self._wished.highest(now - down_window_s(self.spec, self.horizon_s))
+        return highest is not None and highest >= current
 
     def accept(self, decision: Decision) -> None:
         """The decision was sent: remember it for the rates and for what is still under way."""
@@ -212,96 +256,66 @@ class Scaler:
             while self._scaled[0][0] < decision.at - kept_s:
                 self._scaled.pop(0)
 
-    def _wish(
-        self, now: float, current: int, ready: int
-    ) -> tuple[int, Reason, Callable[[], str]] | None:
+    def _wish(self, now: float, current: int, ready: int) -> _Wish | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
         capacity = self.spec.demand.per_replica
         if capacity is None:
             return self._wish_by_latency(now, current)
-        demand = self.demand
-        short = demand.short()
+        short = self.demand.short(self._closed)
         if short is None:
             return None
         ahead = self.forecaster.quantile(LEVEL)
         now_wanted = _replicas_for(short, capacity)
-        per = f"{capacity:g} a replica"
         if ahead is None:
-            return (
-                max(now_wanted, current),
-                Reason.DEMAND,
-                lambda: f"{short:.2f} {demand.unit} now, {per}; no forecast yet",
-            )
+            return max(now_wanted, current), Reason.DEMAND, "short", short
         ahead_wanted = _replicas_for(ahead, capacity)
         if now_wanted > ahead_wanted:
-            return (
-                now_wanted,
-                Reason.BURST if short > ready * capacity else Reason.DEMAND,
-                lambda: f"{short:.2f} {demand.unit} in the last {demand.window_s} s, {per}",
-            )
-        return (
-            ahead_wanted,
-            Reason.FORECAST,
-            lambda: f"{ahead:.2f} {demand.unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
-        )
+            reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
+            return now_wanted, reason, "newest", short
+        return ahead_wanted, Reason.FORECAST, "ahead", ahead
 
-    def _wish_by_latency(self, now: float, current: int) -> tuple[int, Reason, Callable[[], str]]:
+    def _wish_by_latency(self, now: float, current: int) -> _Wish:
         """Capacity is not known: latency alone decides, only upwards, one step at a time.
 
         After a step its effect is waited for, or the same slow requests would ask again.
         """
         slo = self.spec.slo
         latency = self.latency_s(LATENCY_STEP_S)
+        if slo is None or latency is None or latency <= slo.latency_seconds:
+            return current, Reason.CAPACITY_LEARNING, "unknown", 0.0
         last = self._scaled[-1][0] if self._scaled else None
-        waiting = last is not None and now - last <= LATENCY_STEP_S
-        if slo is not None and latency is not None and latency > slo.latency_seconds:
-            if waiting:
-                return (
-                    current,
-                    Reason.CAPACITY_LEARNING,
-                    lambda: "waiting for the last step's effect",
-                )
-            step = max(1, math.ceil(current * LATENCY_STEP))
-            return (
-                current + step,
-                Reason.SLO_MISSED,
-                lambda: (
-                    f"p{SLO_LEVEL * 100:g} latency {latency:.2f} s, SLO {slo.latency_seconds:g} s"
-                ),
-            )
-        return current, Reason.CAPACITY_LEARNING, lambda: "capacity per replica is not given"
+        if last is not None and now - last <= LATENCY_STEP_S:
+            return current, Reason.CAPACITY_LEARNING, "waiting", 0.0
+        step = max(1, math.ceil(current * LATENCY_STEP))
+        return current + step, Reason.SLO_MISSED, "slow", latency
+
+    def _why(self, kind: str, value: float) -> str:
+        """The words of a wish."""
+        unit, spec = self.demand.unit, self.spec
+        per = f"{spec.demand.per_replica or 0:g} a replica"
+        slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
+        return {
+            "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
+            "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
+            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
+            "unknown": "capacity per replica is not given",
+            "waiting": "waiting for the last step's effect",
+            "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
+        }[kind]
 
     def latency_s(self, seconds: int = LATENCY_S) -> float | None:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
         return sketch.quantile(self.window.latencies(seconds), SLO_LEVEL)
 
-    def _settle(
-        self, context: Context, cause: Cause | None, explained: Explained
-    ) -> Verdict | Hold:
-        before = self._split(context.current, context.current)
-        after = self._split(explained.final, context.current)
-        last = self._last
-        repeats = last is not None and last[0] == after
-        alive = last is not None and last[1] > context.now
-        if after == before or (repeats and alive):
-            return UNCHANGED
-        known = Known(
+    def _known(self) -> Known:
+        return Known(
             spec=self.spec,
             forecaster=self.forecaster,
             level=LEVEL,
-            demand=self.demand.short(),
+            demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
             latency_s=self.latency_s(),
             corrections=self.corrections,
-        )
-        return verdict(
-            known,
-            context,
-            cause,
-            explained,
-            State(replicas=before),
-            State(replicas=after),
-            reissued=repeats,
         )
 
     def state(self) -> ScalerState:
@@ -342,12 +356,15 @@ class Scaler:
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
 
-    def _split(self, total: int, current: int) -> dict[str, int]:
+    def _split(self, total: int) -> dict[str, int]:
         """Replicas per variant: the first variant takes what the others do not already have.
 
         Sharing between variants by cost and capacity is the allocator's, later.
         """
-        names = [variant.name for variant in self.spec.variants] or [DEFAULT_VARIANT]
+        variants = self.spec.variants
+        if len(variants) <= 1:
+            return {variants[0].name if variants else DEFAULT_VARIANT: total}
+        names = [variant.name for variant in variants]
         reported = self.window.replicas
         held = {name: reported[name].desired for name in names if name in reported}
         split = {name: held.get(name, 0) for name in names}
@@ -356,7 +373,6 @@ class Scaler:
             take = max(over, -split[name])
             split[name] += take
             over -= take
-        del current
         return split
 
 

@@ -33,6 +33,7 @@ FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
 _COUNT_BITS = 40
+_NARROW = "I"
 _COLUMNS = {
     "started": "I",
     "finished": "I",
@@ -42,7 +43,8 @@ _COLUMNS = {
     "tokens_in": "q",
     "tokens_out": "q",
 }
-"""Sums by second, and how many bytes of memory each has: 4 or 8."""
+"""Sums by second, and how many bytes of a snapshot each has: 4 or 8.  In memory they have 4 until
+one of them needs more."""
 
 
 class WindowState(Struct, frozen=True, array_like=True):
@@ -104,25 +106,32 @@ class Window:
 
     def add(self, load: Load, before: Load | None) -> None:
         """Take in a partial; ``before`` is the one of the same block that it replaces."""
-        self._hear(load.second)
+        second = load.second
+        if second != self.newest:
+            self._hear(second)
         self.events += load.events - (0 if before is None else before.events)
-        self.has_starts |= load.started > 0
-        if self.holds(load.second):
-            self._sum(load, before)
-            if load.latency:
-                self._count(load.second, load.latency, before.latency if before else {})
+        if load.started or load.finished:
+            self.has_starts |= load.started > 0
+            if self.holds(second):
+                self._sum(load, before)
+                if load.latency:
+                    self._count(second, load.latency, before.latency if before else {})
         for pod, gauge in load.pods.items():
             self._observe_pod(pod, gauge)
         for variant, report in load.replicas.items():
             held = self.replicas.get(variant)
             if held is None or held.at_us <= report.at_us:
                 self.replicas[variant] = report
-        heard = 0 if before is None else len(before.started_s)
-        for value in load.started_s[heard:]:
-            self.start_up.observe(value)
+        if load.started_s:
+            self._observe_starts(load, before)
         at = load.sent_us / 1e6
         if self.cause is None or at >= self.cause.at:
             self.cause = Cause(source=load.source, offset=load.reach, at=at)
+
+    def _observe_starts(self, load: Load, before: Load | None) -> None:
+        heard = 0 if before is None else len(before.started_s)
+        for value in load.started_s[heard:]:
+            self.start_up.observe(value)
 
     def holds(self, second: int) -> bool:
         """Whether a second is still in the window."""
@@ -130,10 +139,11 @@ class Window:
 
     def column(self, name: str, begin: int, end: int) -> list[int]:
         """Sums of seconds ``begin`` to ``end``, both included; outside the window they are 0."""
-        column = self._sums.get(name)
-        if column is None:
+        column, newest = self._sums.get(name), self.newest
+        if column is None or newest is None:
             return [0] * (end - begin + 1)
-        return [column[at % SPAN] if self.holds(at) else 0 for at in range(begin, end + 1)]
+        oldest = newest - SPAN
+        return [column[at % SPAN] if oldest < at <= newest else 0 for at in range(begin, end + 1)]
 
     def total(self, name: str, begin: int, end: int) -> int:
         """Sum of seconds ``begin`` to ``end``, both included."""
@@ -150,10 +160,20 @@ class Window:
 
     def gauge(self, second: int) -> float | None:
         """Requests in the system as pods reported them in ``second``; None: nobody did."""
-        if self.in_system is None or not self.holds(second):
+        newest = self.newest
+        if self.in_system is None or newest is None or not newest - SPAN < second <= newest:
             return None
         value = self.in_system[second % SPAN]
-        return None if math.isnan(value) else value
+        return value if value == value else None  # noqa: PLR0124 - NaN alone is not itself
+
+    def gauges(self, begin: int, end: int) -> float | None:
+        """Sum of requests in the system in seconds ``begin`` to ``end``; None: one is unknown."""
+        held, newest = self.in_system, self.newest
+        if held is None or newest is None or begin <= newest - SPAN or end > newest:
+            return None
+        low, high = begin % SPAN, end % SPAN
+        total = sum(held[low : high + 1] if low <= high else held[low:] + held[: high + 1])
+        return total if total == total else None  # noqa: PLR0124 - NaN alone is not itself
 
     def latencies(self, seconds: int) -> dict[int, int]:
         """The latency sketch of about the newest ``seconds`` (whole slots)."""
@@ -180,7 +200,7 @@ class Window:
             started_s=self.start_up.seen,
             cause=self.cause,
             in_system=b"" if self.in_system is None else _bytes(self.in_system),
-            sums={name: _bytes(column) for name, column in self._sums.items()},
+            sums={name: _bytes(array(_COLUMNS[name], held)) for name, held in self._sums.items()},
             latencies={slot: _unpacked(counts) for slot, counts in self._latencies.items()},
         )
 
@@ -194,7 +214,9 @@ class Window:
         made.start_up.seen = state.started_s
         if state.in_system:
             made.in_system = _array("d", state.in_system)
-        made._sums = {name: _array(_COLUMNS[name], raw) for name, raw in state.sums.items()}
+        made._sums = {
+            name: _narrow(_array(_COLUMNS[name], raw)) for name, raw in state.sums.items()
+        }
         made._latencies = dict(state.latencies)
         return made
 
@@ -209,15 +231,16 @@ class Window:
     def _move(self, second: int) -> None:
         """Make ``second`` the newest, and the seconds since the one before zero."""
         newest = self.newest if self.newest is not None else second
+        columns, gauges = self._sums.values(), self.in_system
         for at in range(max(newest + 1, second - SPAN + 1), second + 1):
             place = at % SPAN
-            for column in self._sums.values():
+            for column in columns:
                 column[place] = 0
-            if self.in_system is not None:
-                self.in_system[place] = math.nan
+            if gauges is not None:
+                gauges[place] = math.nan
         self.newest = second
-        if self.first is not None:
-            self.first = max(self.first, second - SPAN + 1)
+        if self.first is not None and self.first <= second - SPAN:
+            self.first = second - SPAN + 1
         slot = second // SLOT_S
         if slot > newest // SLOT_S:
             oldest = slot - LATENCY_S // SLOT_S
@@ -236,8 +259,12 @@ class Window:
             if more:
                 column = self._sums.get(name)
                 if column is None:
-                    column = self._sums[name] = array(form, [0] * SPAN)
-                column[place] += more
+                    column = self._sums[name] = array(_NARROW, bytes(SPAN * 4))
+                try:
+                    column[place] += more
+                except OverflowError:
+                    column = self._sums[name] = array(form, column)
+                    column[place] += more
 
     def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:
         newest = second if self.newest is None else self.newest
@@ -254,24 +281,29 @@ class Window:
 
     def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
         """Take in a pod's gauges; the newest counts."""
-        before = self.pods.get(pod)
+        pods = self.pods
+        before = pods.get(pod)
         if before is not None and before.at_us >= gauge.at_us:
             return
-        self.pods[pod] = gauge
-        oldest = gauge.at_us - FRESH_S * 1e6
-        if any(held.at_us < oldest for held in self.pods.values()):
-            self.pods = {name: held for name, held in self.pods.items() if held.at_us >= oldest}
-        known = [
-            held.in_flight + (held.queue_depth or 0)
-            for held in self.pods.values()
-            if held.in_flight is not None
-        ]
+        pods[pod] = gauge
+        if len(pods) > 1:
+            oldest = gauge.at_us - FRESH_S * 1e6
+            if any(held.at_us < oldest for held in pods.values()):
+                pods = self.pods = {
+                    name: held for name, held in pods.items() if held.at_us >= oldest
+                }
+        known, total = False, 0
+        for held in pods.values():
+            if held.in_flight is not None:
+                known = True
+                total += held.in_flight + (held.queue_depth or 0)
         second = gauge.at_us // 1_000_000
-        self._hear(second)
+        if second != self.newest:
+            self._hear(second)
         if known and self.holds(second):
             if self.in_system is None:
                 self.in_system = array("d", [math.nan] * SPAN)
-            self.in_system[second % SPAN] = float(sum(known))
+            self.in_system[second % SPAN] = float(total)
 
 
 def _packed(counts: dict[int, int] | array[int]) -> array[int]:
@@ -285,6 +317,11 @@ def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
         return counts
     mask = (1 << _COUNT_BITS) - 1
     return {value >> _COUNT_BITS: value & mask for value in counts}
+
+
+def _narrow(column: array[int]) -> array[int]:
+    """The column in 4 bytes a second, where that is enough."""
+    return array(_NARROW, column) if max(column) < 1 << 32 else column
 
 
 def _bytes(column: array[Any]) -> bytes:

@@ -93,18 +93,24 @@ class Worker:
 
     async def publish(self, specs: Sequence[AgentScaler | Pool]) -> None:
         """Publish specs that differ from what the topic has, and wait until they are read."""
-        for spec in specs:
-            if isinstance(spec, AgentScaler):
-                known = self.table.get(spec.workload)
-                if known is not None and known[0] == spec:
-                    continue
-            elif self.table.pool(spec.metadata.name) == spec:
-                continue
-            sent = await self.outbox.send("workloads", encode_spec(spec), key=spec_key(spec))
-            await acknowledged([sent])
+        changed = [spec for spec in specs if not self._published(spec)]
+        # All at once: one by one, thousands would wait for as many round trips.
+        sends = [
+            await self.outbox.send("workloads", encode_spec(spec), key=spec_key(spec))
+            for spec in changed
+        ]
+        await acknowledged(sends)
+        for spec, sent in zip(changed, sends, strict=True):
             if isinstance(spec, AgentScaler):
                 revision = sent.result().offset + 1
                 await asyncio.wait_for(self.table.wait_for(spec.workload, revision), timeout=30)
+
+    def _published(self, spec: AgentScaler | Pool) -> bool:
+        """Whether the topic has it as it is."""
+        if isinstance(spec, AgentScaler):
+            known = self.table.get(spec.workload)
+            return known is not None and known[0] == spec
+        return self.table.pool(spec.metadata.name) == spec
 
     async def ready(self) -> None:
         """Wait until every role has been assigned its partitions."""

@@ -81,6 +81,11 @@ class KafkaServer:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """The process id.  Raises ``ServerError`` when it does not run."""
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and return when it serves."""
         self._process.start()

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 
-class Epoch(Struct, frozen=True, order=True, array_like=True):
+class Epoch(Struct, frozen=True, gc=False, order=True, array_like=True):
     """Order of decisions of one workload across owners and restarts, compared field by field.
 
     ``revision`` of the spec (its offset in foretide.workloads plus one), ``era``, ``generation``
@@ -57,7 +57,7 @@ class Reason(enum.StrEnum):
     REISSUED = "reissued"
 
 
-class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class State(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What is or shall be: replicas per variant, resources per container, traffic per variant."""
 
     replicas: dict[str, int]
@@ -65,7 +65,7 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
     traffic: dict[str, float] = {}
 
 
-class Stamp(Struct, frozen=True, kw_only=True):
+class Stamp(Struct, frozen=True, gc=False, kw_only=True):
     """One guard's mark: the number that came in, the number that went out, and why."""
 
     guard: str
@@ -74,7 +74,7 @@ class Stamp(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Cause(Struct, frozen=True, kw_only=True):
+class Cause(Struct, frozen=True, gc=False, kw_only=True):
     """The newest telemetry behind the decision: its partition, offset and ``at`` in seconds."""
 
     source: int
@@ -82,7 +82,7 @@ class Cause(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Inputs(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The numbers the decision was made from.  ``None`` is unknown, never zero.
 
     Demand and capacity are in ``unit``; ``horizon_s`` is how far ahead ``forecast`` looks,
@@ -108,7 +108,7 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Cause | None = None
 
 
-class ModelInfo(Struct, frozen=True, kw_only=True):
+class ModelInfo(Struct, frozen=True, gc=False, kw_only=True):
     """Which model forecast.  ``trust`` is ``predictive``, ``reactive`` or ``cold``; see ``why``."""
 
     name: str
@@ -117,7 +117,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Binding(Struct, frozen=True, kw_only=True):
+class Binding(Struct, frozen=True, gc=False, kw_only=True):
     """The constraint that held the decision; ``shadow_price`` in cost per unit, if it has one."""
 
     constraint: str
@@ -125,7 +125,7 @@ class Binding(Struct, frozen=True, kw_only=True):
     shadow_price: float | None = None
 
 
-class Alternative(Struct, frozen=True, kw_only=True):
+class Alternative(Struct, frozen=True, gc=False, kw_only=True):
     """What ``replicas`` would cost: money per hour, and the chance that demand exceeds capacity."""
 
     replicas: int
@@ -133,7 +133,7 @@ class Alternative(Struct, frozen=True, kw_only=True):
     overload_probability: float | None
 
 
-class Decision(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+class Decision(Struct, frozen=True, gc=False, kw_only=True, rename={"from_": "from"}):
     """What one workload gets.  ``id`` derives from workload and epoch, never from chance."""
 
     v: int = 1
@@ -153,7 +153,7 @@ class Decision(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     alternatives: tuple[Alternative, ...]
 
 
-class Hold(Struct, frozen=True, kw_only=True):
+class Hold(Struct, frozen=True, gc=False, kw_only=True):
     """No decision, and why: "could not decide" is a value of its own, never "decide 0"."""
 
     reason: Literal["awaiting", "no-data", "paused", "unchanged"]

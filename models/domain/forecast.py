@@ -13,7 +13,7 @@ from msgspec import Struct
 from models.domain.decision import Decision
 
 
-class Forecast(Struct, frozen=True, kw_only=True):
+class Forecast(Struct, frozen=True, gc=False, kw_only=True):
     """Predicted demand of the step at ``at + horizon_s``; ``centre`` is the median.
 
     ``quantiles`` maps a level such as ``"0.95"`` to demand in ``unit``.
@@ -31,7 +31,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     model: str
 
 
-class Proposal(Struct, frozen=True, kw_only=True):
+class Proposal(Struct, frozen=True, gc=False, kw_only=True):
     """What a workload of a pool would want if capacity were endless, as a decision in waiting.
 
     ``resources`` is what one replica takes of the pool, in the pool's own resource names.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class PodGauge(Struct, frozen=True, kw_only=True, array_like=True):
+class PodGauge(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """The newest gauges of one pod; ``-`` fields the pod did not report are ``None`` on the wire.
 
     ``at_us`` is microseconds; the newest of two gauges of a pod wins.
@@ -26,7 +26,7 @@ class PodGauge(Struct, frozen=True, kw_only=True, array_like=True):
     kv_cache_ratio: float | None = None
 
 
-class ReplicaGauge(Struct, frozen=True, kw_only=True, array_like=True):
+class ReplicaGauge(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """The newest replica report of one variant; the newest ``at_us`` wins."""
 
     at_us: int
@@ -35,7 +35,9 @@ class ReplicaGauge(Struct, frozen=True, kw_only=True, array_like=True):
     starting: int
 
 
-class Load(Struct, frozen=True, kw_only=True, tag_field="kind", tag="load", omit_defaults=True):
+class Load(
+    Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="load", omit_defaults=True
+):
     """One partial.  Sums are integers, so that any order of adding gives the same total.
 
     ``second`` is the event-time second; ``source`` the telemetry partition; ``block`` the first
@@ -69,7 +71,7 @@ class Load(Struct, frozen=True, kw_only=True, tag_field="kind", tag="load", omit
     started_s: tuple[float, ...] = ()
 
 
-class SourceProgress(Struct, frozen=True, kw_only=True, array_like=True):
+class SourceProgress(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """How far one telemetry partition has been folded.
 
     ``position`` is the next offset to read, ``watermark`` the append time (Unix seconds) up to
@@ -83,7 +85,7 @@ class SourceProgress(Struct, frozen=True, kw_only=True, array_like=True):
     done: int
 
 
-class Progress(Struct, frozen=True, kw_only=True, tag_field="kind", tag="progress"):
+class Progress(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="progress"):
     """Written to every load partition; only with it is a silent second a zero.
 
     ``sources`` is the number of telemetry partitions there are: a second is complete when all

@@ -24,7 +24,7 @@ class Result(enum.StrEnum):
     SHADOW = "shadow"
 
 
-class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What became of one decision.
 
     ``why`` is a short code (``bounds``, ``stale-epoch``, ``not-found`` ...), ``detail`` a

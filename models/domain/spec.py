@@ -7,9 +7,17 @@ Flow: YAML or topic -> foretide.workloads -> plan, allocate, actuate.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 API_VERSION = "foretide.dev/v1alpha1"
@@ -32,6 +40,52 @@ class Model(BaseModel):
         populate_by_name=True,
         strict=True,
     )
+
+
+_Any = TypeVar("_Any", bound=Model)
+
+KNOWN_PARTS = 4096
+"""Different parts of specs that are remembered, so that equal ones are one object: a part takes
+half a kilobyte, and most workloads of a fleet have the same."""
+
+
+class _Part:
+    """A part of a spec as a key: equal where both what it says and what was set in it is."""
+
+    __slots__ = ("_key", "part")
+
+    def __init__(self, part: Model) -> None:
+        self.part = part
+        self._key = _form(part)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Part) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+def _form(value: object) -> object:
+    if isinstance(value, Model):
+        values = tuple(_form(held) for held in value.__dict__.values())
+        return type(value), frozenset(value.model_fields_set), values
+    if isinstance(value, tuple):
+        return tuple(_form(held) for held in value)
+    return type(value), value
+
+
+@lru_cache(maxsize=KNOWN_PARTS)
+def _first(part: _Part) -> Model:
+    return part.part
+
+
+def _shared(part: _Any) -> _Any:
+    """The part that was first read of all that are equal to it."""
+    return _first(_Part(part))  # type: ignore[return-value]
+
+
+Shared = AfterValidator(_shared)
+"""For parts that hold no mutable value: equal ones become one."""
 
 
 class Metadata(Model):
@@ -116,8 +170,8 @@ class Rules(Model):
 class Behavior(Model):
     """Rate policies and stabilisation, in HPA's own vocabulary; hard limits when set."""
 
-    scale_up: Rules = Field(default_factory=Rules)
-    scale_down: Rules = Field(default_factory=Rules)
+    scale_up: Annotated[Rules, Shared] = Field(default_factory=lambda: _shared(Rules()))
+    scale_down: Annotated[Rules, Shared] = Field(default_factory=lambda: _shared(Rules()))
 
 
 class Vertical(Model):
@@ -157,17 +211,17 @@ class ScalerSpec(Model):
     target: Target | None = None
     variants: tuple[Variant, ...] = ()
     mode: Literal["Active", "Shadow", "Paused"] = "Active"
-    replicas: Replicas = Field(default_factory=Replicas)
-    demand: Demand = Field(default_factory=Demand)
-    slo: Slo | None = None
+    replicas: Annotated[Replicas, Shared] = Field(default_factory=lambda: _shared(Replicas()))
+    demand: Annotated[Demand, Shared] = Field(default_factory=lambda: _shared(Demand()))
+    slo: Annotated[Slo, Shared] | None = None
     weight: Positive = 1.0
     pool: Name | None = None
     cost_per_hour: NonNegative | None = None
     resources: dict[str, NonNegative] = Field(default_factory=dict)
-    behavior: Behavior = Field(default_factory=Behavior)
-    vertical: Vertical = Field(default_factory=Vertical)
+    behavior: Annotated[Behavior, Shared] = Field(default_factory=lambda: _shared(Behavior()))
+    vertical: Annotated[Vertical, Shared] = Field(default_factory=lambda: _shared(Vertical()))
     schedules: tuple[Schedule, ...] = ()
-    fallback: Fallback = Field(default_factory=Fallback)
+    fallback: Annotated[Fallback, Shared] = Field(default_factory=lambda: _shared(Fallback()))
 
     @field_validator("variants", "schedules", mode="before")
     @classmethod

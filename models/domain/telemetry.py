@@ -40,7 +40,7 @@ Replicas = Annotated[int, Meta(ge=0, le=1_000_000)]
 Ratio = Annotated[float, Meta(ge=0, le=1_000)]
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
+class Event(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
     """What every event carries.  ``at`` is Unix seconds by the service's own clock."""
 
     v: Annotated[int, Meta(ge=1, le=VERSION)]
@@ -48,7 +48,7 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
     at: Number
 
 
-class Request(Event, frozen=True, kw_only=True, tag="request"):
+class Request(Event, frozen=True, gc=False, kw_only=True, tag="request"):
     """A request that started or finished; starts lead completions by the service time."""
 
     phase: Literal["started", "finished"] = "finished"
@@ -62,7 +62,7 @@ class Request(Event, frozen=True, kw_only=True, tag="request"):
     session: Label | UnsetType = UNSET
 
 
-class Resource(Event, frozen=True, kw_only=True, tag="resource"):
+class Resource(Event, frozen=True, gc=False, kw_only=True, tag="resource"):
     """Gauges of one pod at one moment; ``*_ratio`` is 0 to 1 of what the pod has."""
 
     pod: Label
@@ -76,7 +76,7 @@ class Resource(Event, frozen=True, kw_only=True, tag="resource"):
     variant: Label | UnsetType = UNSET
 
 
-class ReplicaReport(Event, frozen=True, kw_only=True, tag="replicas"):
+class ReplicaReport(Event, frozen=True, gc=False, kw_only=True, tag="replicas"):
     """What the platform reports of a workload: ``started_s`` are start-up times just finished."""
 
     desired: Replicas

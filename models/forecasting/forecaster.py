@@ -14,7 +14,8 @@ from typing import Literal
 from msgspec import Struct
 
 from models.demand import STEP_S
-from models.forecasting.residual import ModelState, ResidualModel
+from models.forecasting.promises import Promise, Promises
+from models.forecasting.residual import FEATURES, ModelState, ResidualModel
 from models.forecasting.residuals import Largest, Residuals
 
 COLD_LABELS = 30
@@ -45,7 +46,13 @@ def decay(half_life_s: float) -> float:
     return float(0.5 ** (STEP_S / half_life_s))
 
 
-class Outlook(Struct, frozen=True, array_like=True):
+KEEP_ERROR = decay(ERROR_HALF_LIFE_S)
+KEEP_SCALE = decay(SCALE_HALF_LIFE_S)
+KEEP_FAST = decay(FAST_HALF_LIFE_S)
+KEEP_SLOW = decay(SLOW_HALF_LIFE_S)
+
+
+class Outlook(Struct, frozen=True, array_like=True, gc=False):
     """What the forecaster says at one step; ``scale`` turns residuals into demand."""
 
     step: int
@@ -55,17 +62,6 @@ class Outlook(Struct, frozen=True, array_like=True):
     scale: float
     trust: Trust
     why: str
-
-
-class Promise(Struct, frozen=True, array_like=True):
-    """A forecast whose step is not over yet."""
-
-    due: int
-    last: float
-    centre: float
-    scale: float
-    features: bytes
-    """32-bit floats, of ``FEATURES``."""
 
 
 class ForecasterState(Struct, frozen=True, array_like=True):
@@ -92,7 +88,10 @@ class Forecaster:
     __slots__ = (
         "_error",
         "_error_last",
+        "_expert",
         "_fast",
+        "_known",
+        "_last",
         "_missed",
         "_model",
         "_promises",
@@ -102,14 +101,13 @@ class Forecaster:
         "_trusted",
         "_values",
         "outlook",
-        "residuals",
     )
 
     def __init__(self) -> None:
         """Knows nothing."""
         self._model = ResidualModel()
-        self._promises: list[Promise] = []
-        self._values: list[float] = []
+        self._promises = Promises(len(FEATURES))
+        self._values = array("d")
         """The newest ``LAGS`` + 1 values, oldest first."""
         self._starts = (0.0, 0.0)
         """Request starts of the last two steps."""
@@ -120,7 +118,10 @@ class Forecaster:
         self._error_last = 0.0
         self._trusted = False
         self._missed = Largest()
-        self.residuals = {"expert": Residuals(), "last": Residuals()}
+        self._known: tuple[float, float | None] | None = None
+        """(level, quantile) asked for last, until one more step is over."""
+        self._expert = Residuals()
+        self._last = Residuals()
         self.outlook: Outlook | None = None
 
     @property
@@ -130,21 +131,15 @@ class Forecaster:
 
     def close(self, step: int, value: float, starts: float, horizon_steps: int) -> None:
         """Step ``step`` is over and its value known: learn what was promised of it, look ahead."""
+        self._known = None
         self._learn(step, value)
         self._track(value, starts)
         features = array("f", self._features(step))
         scale = max(self._scale, 0.05 * self._slow, 1e-9)
         change = self._model.predict(features) * scale
+        self._model.rest()
         centre = max(value + change, 0.0)
-        self._promises.append(
-            Promise(
-                due=step + horizon_steps,
-                last=value,
-                centre=centre,
-                scale=scale,
-                features=features.tobytes(),
-            )
-        )
+        self._promises.add((step + horizon_steps, value, centre, scale), features)
         trust, why = self._trust()
         self.outlook = Outlook(
             step=step,
@@ -158,6 +153,11 @@ class Forecaster:
 
     def quantile(self, level: float) -> float | None:
         """Demand at ``level`` at the horizon; None before the first step is closed."""
+        if self._known is None or self._known[0] != level:
+            self._known = level, self._quantile(level)
+        return self._known[1]
+
+    def _quantile(self, level: float) -> float | None:
         outlook = self.outlook
         if outlook is None:
             return None
@@ -179,34 +179,32 @@ class Forecaster:
         return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
 
     def _residuals(self, outlook: Outlook) -> Residuals:
-        return self.residuals["expert" if outlook.trust == "predictive" else "last"]
+        return self._expert if outlook.trust == "predictive" else self._last
 
     def _learn(self, step: int, value: float) -> None:
-        while self._promises and self._promises[0].due <= step:
-            promise = self._promises.pop(0)
-            if promise.due < step:
+        while (due := self._promises.due) is not None and due <= step:
+            last, centre, scale, features = self._promises.pop()
+            if due < step:
                 continue  # The horizon was shortened: its step went by unmatched.
-            self._model.learn(array("f", promise.features), (value - promise.last) / promise.scale)
-            self.residuals["expert"].add((value - promise.centre) / promise.scale)
-            self.residuals["last"].add((value - promise.last) / promise.scale)
-            self._missed.add(value - min(promise.centre, promise.last))
-            keep = decay(ERROR_HALF_LIFE_S)
+            self._model.learn(features, (value - last) / scale)
+            self._expert.add((value - centre) / scale)
+            self._last.add((value - last) / scale)
+            self._missed.add(value - min(centre, last))
             # Relative to the scale of its time, so that one burst does not outvote the rest.
-            self._error = keep * self._error + abs(value - promise.centre) / promise.scale
-            self._error_last = keep * self._error_last + abs(value - promise.last) / promise.scale
-            keep = decay(SCALE_HALF_LIFE_S)
-            moved = abs(value - promise.last)
+            self._error = KEEP_ERROR * self._error + abs(value - centre) / scale
+            self._error_last = KEEP_ERROR * self._error_last + abs(value - last) / scale
+            moved = abs(value - last)
             first = self._model.learned == 1
-            self._scale = moved if first else keep * self._scale + (1 - keep) * moved
+            self._scale = moved if first else KEEP_SCALE * self._scale + (1 - KEEP_SCALE) * moved
 
     def _track(self, value: float, starts: float) -> None:
         if not self._values:
             self._fast = self._slow = value
-        fast, slow = decay(FAST_HALF_LIFE_S), decay(SLOW_HALF_LIFE_S)
-        self._fast = fast * self._fast + (1 - fast) * value
-        self._slow = slow * self._slow + (1 - slow) * value
+        self._fast = KEEP_FAST * self._fast + (1 - KEEP_FAST) * value
+        self._slow = KEEP_SLOW * self._slow + (1 - KEEP_SLOW) * value
         self._starts = (self._starts[1] if self._values else starts, starts)
-        self._values = [*self._values[-LAGS:], value]
+        self._values = self._values[-LAGS:]
+        self._values.append(value)
 
     def _features(self, step: int) -> tuple[float, ...]:
         values = self._values
@@ -242,15 +240,15 @@ class Forecaster:
         """All that was learned and promised."""
         return ForecasterState(
             model=self._model.state(),
-            promises=self._promises,
-            values=self._values,
+            promises=self._promises.state(),
+            values=self._values.tolist(),
             starts=self._starts,
             averages=(self._scale, self._fast, self._slow),
             errors=(self._error, self._error_last),
             trusted=self._trusted,
-            missed=(self._missed.count, self._missed.held),
-            expert=self.residuals["expert"].state(),
-            last=self.residuals["last"].state(),
+            missed=self._missed.state(),
+            expert=self._expert.state(),
+            last=self._last.state(),
             outlook=self.outlook,
         )
 
@@ -259,13 +257,14 @@ class Forecaster:
         """The forecaster of a state: it goes on as the one that the state was taken of."""
         made = cls()
         made._model = ResidualModel.restored(state.model)
-        made._promises = state.promises
-        made._values = state.values
+        made._promises = Promises.restored(len(FEATURES), state.promises)
+        made._values = array("d", state.values)
         made._starts = state.starts
         made._scale, made._fast, made._slow = state.averages
         made._error, made._error_last = state.errors
         made._trusted = state.trusted
         made._missed = Largest(*state.missed)
-        made.residuals = {"expert": Residuals(state.expert), "last": Residuals(state.last)}
+        made._expert = Residuals(state.expert)
+        made._last = Residuals(state.last)
         made.outlook = state.outlook
         return made

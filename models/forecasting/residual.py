@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -38,15 +39,30 @@ class ModelState(Struct, frozen=True, array_like=True):
     natural: bytes
 
 
-class ResidualModel:
-    """Predicts ``(y(t + h) - y(t)) / scale`` from features at t."""
+WIDTH = len(FEATURES)
+_INDEX = {name: place for place, name in enumerate(FEATURES)}
+"""River's order of features; it adds none, because there are no others."""
 
-    __slots__ = ("_model", "_scale", "learned")
+_UPPER = np.triu_indices(WIDTH)
+_UPPER_FLAT = _UPPER[0] * WIDTH + _UPPER[1]
+_LOWER_FLAT = _UPPER[1] * WIDTH + _UPPER[0]
+_PARTS = (WIDTH, 2 * WIDTH, 2 * WIDTH + len(_UPPER[0]), 3 * WIDTH + len(_UPPER[0]))
+"""Where means, variances, precision and natural mean end in a packed model."""
+
+
+class ResidualModel:
+    """Predicts ``(y(t + h) - y(t)) / scale`` from features at t.
+
+    River's objects take 4 kB and a model's numbers 0.6: between two steps only these are kept
+    (``rest``), and the objects are made of them again, as they were to the last bit.
+    """
+
+    __slots__ = ("_awake", "_packed", "learned")
 
     def __init__(self) -> None:
         """Nothing learned."""
-        self._scale = preprocessing.StandardScaler()
-        self._model = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+        self._awake: _River | None = None
+        self._packed = array("d")
         self.learned = 0
 
     def predict(self, features: Sequence[float]) -> float:
@@ -56,52 +72,98 @@ class ResidualModel:
         """
         if self.learned == 0:
             return 0.0
-        scaled = self._scale.transform_one(dict(zip(FEATURES, features, strict=True)))
-        predicted = float(self._model.predict_one(scaled))
+        predicted = self._river().predict(dict(zip(FEATURES, features, strict=True)))
         return predicted if math.isfinite(predicted) else 0.0
 
     def learn(self, features: Sequence[float], target: float) -> None:
         """Learn one pair, when its step is over.  Targets beyond 10 scales are cut there."""
         named = dict(zip(FEATURES, features, strict=True))
-        self._scale.learn_one(named)
-        scaled = self._scale.transform_one(named)
-        self._model.learn_one(scaled, min(max(target, -10.0), 10.0))
+        self._river().learn(named, min(max(target, -10.0), 10.0))
         self.learned += 1
+        self._packed = array("d")
+
+    def rest(self) -> None:
+        """Keep the numbers alone until the next step."""
+        if self.learned and not self._packed and self._awake is not None:
+            self._packed = self._awake.pack()
+        self._awake = None
 
     def state(self) -> ModelState:
-        """All that was learned.  It rests on private parts of the pinned River."""
-        model, scale = self._model, self._scale
+        """All that was learned."""
         if self.learned == 0:
             return ModelState(0, b"", b"", b"", b"")
-        upper = model._ss_arr[np.triu_indices(len(FEATURES))]  # noqa: SLF001
-        return ModelState(
-            learned=self.learned,
-            means=array("d", [scale.means[name] for name in FEATURES]).tobytes(),
-            variances=array("d", [scale.vars[name] for name in FEATURES]).tobytes(),
-            precision=upper.tobytes(),
-            natural=model._eta_arr.tobytes(),  # noqa: SLF001
-        )
+        if not self._packed and self._awake is not None:
+            self._packed = self._awake.pack()
+        packed, begin, parts = self._packed, 0, []
+        for end in _PARTS:
+            parts.append(packed[begin:end].tobytes())
+            begin = end
+        means, variances, precision, natural = parts
+        return ModelState(self.learned, means, variances, precision, natural)
 
     @classmethod
     def restored(cls, state: ModelState) -> ResidualModel:
-        """The model of a state: it predicts and learns as the one that the state was taken of."""
+        """The model of a state: it predicts and learns as the one that the state was taken of.
+
+        Raises ``ValueError`` when it is not of so many features.
+        """
         made = cls()
-        if state.learned == 0:
-            return made
         made.learned = state.learned
-        scale, model = made._scale, made._model
-        means, variances = (np.frombuffer(part) for part in (state.means, state.variances))
-        for place, name in enumerate(FEATURES):
-            scale.counts[name] = state.learned
-            scale.means[name] = float(means[place])
-            scale.vars[name] = float(variances[place])
-        model._ensure_features(FEATURES)  # noqa: SLF001
-        precision = np.zeros((len(FEATURES), len(FEATURES)))
-        precision[np.triu_indices(len(FEATURES))] = np.frombuffer(state.precision)
-        precision += np.triu(precision, 1).T
-        model._ss_arr = precision  # noqa: SLF001
-        # As ``learn_one`` with smoothing makes it, each time anew.
-        model._ss_inv_arr = np.asfortranarray(np.linalg.inv(precision))  # noqa: SLF001
-        model._eta_arr = np.frombuffer(state.natural).copy()  # noqa: SLF001
-        model._m_dirty = True  # noqa: SLF001
+        if state.learned:
+            parts = state.means, state.variances, state.precision, state.natural
+            made._packed = array("d", b"".join(parts))
+            if len(made._packed) != _PARTS[-1]:
+                raise ValueError(f"{len(made._packed)} numbers in place of {_PARTS[-1]}")
         return made
+
+    def _river(self) -> _River:
+        if self._awake is None:
+            self._awake = _River(self.learned, self._packed)
+        return self._awake
+
+
+class _River:
+    """River's own objects, of a packed model.  It rests on private parts of the pinned River."""
+
+    __slots__ = ("_stale", "model", "scale")
+
+    def __init__(self, learned: int, packed: array[float]) -> None:
+        scale: Any = preprocessing.StandardScaler()
+        model: Any = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+        self.scale, self.model = scale, model
+        self._stale = learned > 0
+        """Whether the inverse of the precision is not there: ``learn_one`` makes it anew."""
+        if not learned:
+            model._ensure_features(FEATURES)
+            return
+        means, variances, precision, _ = _PARTS
+        scale.counts = dict.fromkeys(FEATURES, learned)
+        scale.means = dict(zip(FEATURES, packed[:means], strict=True))
+        scale.vars = dict(zip(FEATURES, packed[means:variances], strict=True))
+        whole = np.empty(WIDTH * WIDTH)
+        whole[_UPPER_FLAT] = whole[_LOWER_FLAT] = packed[variances:precision]
+        model._idx, model._cap = _INDEX, WIDTH
+        model._ss_arr = whole.reshape(WIDTH, WIDTH)
+        model._eta_arr = np.array(packed[precision:])
+
+    def learn(self, named: dict[str, float], target: float) -> None:
+        self.scale.learn_one(named)
+        self.model.learn_one(self.scale.transform_one(named), target)
+        self._stale = False
+
+    def predict(self, named: dict[str, float]) -> float:
+        if self._stale:
+            # As ``learn_one`` with smoothing does.
+            self.model._ss_inv_arr = np.asfortranarray(np.linalg.inv(self.model._ss_arr))
+            self.model._m_dirty = True
+            self._stale = False
+        return float(self.model.predict_one(self.scale.transform_one(named)))
+
+    def pack(self) -> array[float]:
+        """Its numbers."""
+        model = self.model
+        packed = array("d", map(self.scale.means.__getitem__, FEATURES))
+        packed.extend(map(self.scale.vars.__getitem__, FEATURES))
+        packed.frombytes(model._ss_arr.ravel()[_UPPER_FLAT].tobytes())
+        packed.frombytes(model._eta_arr.tobytes())
+        return packed

@@ -19,15 +19,13 @@ ENOUGH = 20
 class Residuals:
     """A rolling window of scaled residuals; in 32 bits, which is what a snapshot has."""
 
-    __slots__ = ("_known", "_place", "_ring")
+    __slots__ = ("_place", "_ring")
 
     def __init__(self, state: bytes = b"") -> None:
         """``state`` is what ``state`` gave."""
         self._ring = array("f", state)
         self._place = 0
         """Where the oldest is, once the ring is full."""
-        self._known: tuple[float, float] | None = None
-        """(level, quantile) asked for last, until one more is added."""
 
     def __len__(self) -> int:
         """How many are held."""
@@ -39,9 +37,10 @@ class Residuals:
 
     def add(self, residual: float) -> None:
         """Add one; the oldest leaves."""
-        self._known = None
         if len(self._ring) < KEPT:
             self._ring.append(residual)
+            if len(self._ring) == KEPT:
+                self._ring = array("f", self._ring.tobytes())  # Without the room to grow.
             return
         self._ring[self._place] = residual
         self._place = (self._place + 1) % KEPT
@@ -53,10 +52,8 @@ class Residuals:
         """
         if len(self._ring) < ENOUGH:
             return None
-        if self._known is None or self._known[0] != level:
-            rank = -(-len(self._ring) * round(level * 10_000) // 10_000)
-            self._known = level, sorted(self._ring)[max(rank, 1) - 1]
-        return self._known[1]
+        rank = -(-len(self._ring) * round(level * 10_000) // 10_000)
+        return sorted(self._ring)[max(rank, 1) - 1]
 
     def above(self, residual: float) -> float | None:
         """Share of residuals above ``residual``; None with fewer than ``ENOUGH``."""
@@ -68,23 +65,34 @@ class Residuals:
 class Largest:
     """The largest of the newest ``KEPT`` values, and of 0; by a monotonic queue."""
 
-    __slots__ = ("count", "held")
+    __slots__ = ("_numbers", "_values", "count")
 
     def __init__(self, count: int = 0, held: Iterable[tuple[int, float]] = ()) -> None:
         """``count`` values were added before; ``held`` is what was kept of them."""
         self.count = count
-        self.held = list(held)
-        """(number, value), values falling: each is the largest of those since."""
+        pairs = list(held)
+        self._values = array("d", [value for _, value in pairs])
+        """Falling: each is the largest of those since."""
+        self._numbers = array("q", [number for number, _ in pairs])
+        """The number of each."""
+
+    def state(self) -> tuple[int, list[tuple[int, float]]]:
+        """What ``__init__`` takes."""
+        return self.count, list(zip(self._numbers, self._values, strict=True))
 
     def add(self, value: float) -> None:
         """Add one; the oldest leaves."""
-        while self.held and self.held[-1][1] <= value:
-            self.held.pop()
-        self.held.append((self.count, value))
+        values, numbers = self._values, self._numbers
+        while values and values[-1] <= value:
+            values.pop()
+            numbers.pop()
+        values.append(value)
+        numbers.append(self.count)
         self.count += 1
-        if self.held[0][0] < self.count - KEPT:
-            self.held.pop(0)
+        if numbers[0] < self.count - KEPT:
+            values.pop(0)
+            numbers.pop(0)
 
     def value(self) -> float:
         """The largest."""
-        return max(self.held[0][1], 0.0) if self.held else 0.0
+        return max(self._values[0], 0.0) if self._values else 0.0

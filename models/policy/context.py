@@ -6,8 +6,9 @@ Rule: values only; a guard that needs more gets it here, by name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
@@ -17,8 +18,7 @@ MISSING_S = 20.0
 """Silence, lateness included, after which seconds count as missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Struct, frozen=True, kw_only=True, gc=False):
     """One workload at one moment.  Times in Unix seconds, ages in seconds.
 
     ``current`` is what is desired now on the platform; ``wished`` the past wishes before
@@ -43,8 +43,7 @@ class Context:
         return self.silent_s is not None and self.silent_s > MISSING_S
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True, gc=False):
     """A guard's answer: the number, why, and the constraint if this guard's limit binds."""
 
     replicas: int

@@ -7,6 +7,7 @@ the minimum, down the maximum of the wishes in its window, the present one inclu
 from __future__ import annotations
 
 from models.domain.decision import Reason
+from models.domain.spec import ScalerSpec
 from models.policy.context import Context, Mark
 
 DOWN_HORIZONS = 4.0
@@ -14,15 +15,15 @@ DOWN_LEAST_S = 60.0
 DOWN_MOST_S = 300.0
 
 
-def down_window_s(context: Context) -> float:
+def down_window_s(spec: ScalerSpec, horizon_s: float) -> float:
     """The user's window, else four horizons, 60 to 300 s (HPA's default is 300).
 
     Long enough that a replica given up and wanted back within its own start-up time is rare.
     """
-    given = context.spec.behavior.scale_down.stabilization_window_seconds
+    given = spec.behavior.scale_down.stabilization_window_seconds
     if given is not None:
         return float(given)
-    return min(max(DOWN_HORIZONS * context.horizon_s, DOWN_LEAST_S), DOWN_MOST_S)
+    return min(max(DOWN_HORIZONS * horizon_s, DOWN_LEAST_S), DOWN_MOST_S)
 
 
 def stabilization(replicas: int, context: Context) -> Mark | None:
@@ -33,7 +34,7 @@ def stabilization(replicas: int, context: Context) -> Mark | None:
         kept = max(min(replicas, replicas if lowest is None else lowest), context.current)
         name, reason = "scaleUp", Reason.SCALE_UP_STABILIZATION
     elif replicas < context.current:
-        window = down_window_s(context)
+        window = down_window_s(context.spec, context.horizon_s)
         highest = context.wished.highest(context.now - window)
         kept = min(max(replicas, replicas if highest is None else highest), context.current)
         name, reason = "scaleDown", Reason.SCALE_DOWN_STABILIZATION

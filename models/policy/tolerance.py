@@ -7,23 +7,33 @@ and down is 10 %, HPA's default.
 from __future__ import annotations
 
 from models.domain.decision import Reason
+from models.domain.spec import Behavior
 from models.policy.context import Context, Mark
 
 DOWN_DEFAULT = 0.1
 
 
-def tolerance(replicas: int, context: Context) -> Mark | None:
-    """Keep ``current`` when the change is within tolerance of it: 20 to 19 is 5 %, and kept."""
-    current = context.current
-    if current in {replicas, 0}:
-        return None
-    behavior = context.spec.behavior
+def limit_of(replicas: int, current: int, behavior: Behavior) -> float:
+    """The tolerance in the direction from ``current`` to ``replicas``, a share of ``current``."""
     up = replicas > current
     given = (behavior.scale_up if up else behavior.scale_down).tolerance
-    limit = given if given is not None else (0.0 if up else DOWN_DEFAULT)
-    change = abs(replicas - current) / current
-    if change > limit:
+    return given if given is not None else (0.0 if up else DOWN_DEFAULT)
+
+
+def tolerated(replicas: int, current: int, behavior: Behavior) -> bool:
+    """Whether the change is within tolerance: 20 to 19 is 5 %, and is."""
+    return current != 0 and abs(replicas - current) / current <= limit_of(
+        replicas, current, behavior
+    )
+
+
+def tolerance(replicas: int, context: Context) -> Mark | None:
+    """Keep ``current`` when the change is within tolerance of it."""
+    current, behavior = context.current, context.spec.behavior
+    if current == replicas or not tolerated(replicas, current, behavior):
         return None
+    limit = limit_of(replicas, current, behavior)
+    change = abs(replicas - current) / current
     return Mark(
         replicas=current,
         why=f"a change of {change:.1%} is within the tolerance of {limit:.0%}",

@@ -78,6 +78,11 @@ class FetchedBatch(NamedTuple):
         return self.runs[-1].offsets[-1]
 
     @property
+    def size(self) -> int:
+        """How many records there are."""
+        return sum(len(run.offsets) for run in self.runs)
+
+    @property
     def newest_ms(self) -> int:
         """Timestamp of the last record."""
         stamps = self.runs[-1].timestamps

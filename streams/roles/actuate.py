@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from faust.types import TP
@@ -33,6 +35,10 @@ from streams.settings import Settings
 from streams.specs_table import SpecTable
 
 log = logging.getLogger(__name__)
+
+MOST_REPORTS = 500
+"""Replica reports on their way to the broker at a time: one by one, a fleet of thousands would be
+known of too late."""
 
 
 class Actuate(RoleService):
@@ -59,13 +65,15 @@ class Actuate(RoleService):
         self._actuator = actuator
         self._metrics = metrics
         self._dispatcher: Dispatcher | None = None
-        self._pending: dict[int, dict[int, asyncio.Task[None]]] = {}
+        self._pending: dict[int, deque[tuple[int, asyncio.Task[None]]]] = {}
+        """(offset, until its outcome is acknowledged) of decisions, oldest first."""
         self._read: dict[int, int] = {}
         self._caught_up_at: dict[int, int] = {}
         self._backlog: dict[int, list[tuple[int, Decision]]] = {}
         self._respec = asyncio.Event()
         self._partitions = 0
         self._watching = True
+        self._reports: set[asyncio.Future[Any]] = set()
         self.reported = 0
         """Replica reports that the broker has acknowledged."""
 
@@ -86,7 +94,7 @@ class Actuate(RoleService):
         """Finish what is at the platform, then leave."""
         if self._dispatcher is not None:
             await self._dispatcher.drain(timeout_s=3.0)
-        open_tasks = [task for tasks in self._pending.values() for task in tasks.values()]
+        open_tasks = [task for pending in self._pending.values() for _, task in pending]
         if open_tasks:
             await asyncio.wait(open_tasks, timeout=1.0)
         self._advance()
@@ -107,7 +115,7 @@ class Actuate(RoleService):
 
         Of decisions made while nobody acted, only each workload's newest is worth a change.
         """
-        self._pending = {number: {} for number in partitions}
+        self._pending = {number: deque() for number in partitions}
         self._backlog = {number: [] for number in partitions}
         self._read.clear()
         topic = self.settings.topic_prefix + self.topic
@@ -136,8 +144,8 @@ class Actuate(RoleService):
             future = self._dispatcher.submit(decision)
             cause = decision.inputs.cause
             task = asyncio.create_task(self._settle(future, None if cause is None else cause.at))
-            self._pending[batch.partition][offset] = task
-            task.add_done_callback(lambda _: self._advance())
+            self._pending[batch.partition].append((offset, task))
+            task.add_done_callback(self._settled)
         self._read[batch.partition] = position
         self._advance()
 
@@ -149,18 +157,21 @@ class Actuate(RoleService):
         sent = await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
         await sent
 
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self._advance()
+        else:
+            self._fail(error)
+
     def _advance(self) -> None:
         """The frontier is the oldest decision without an acknowledged outcome."""
-        for partition, tasks in self._pending.items():
-            for offset in [o for o, task in tasks.items() if task.done()]:
-                task = tasks.pop(offset)
-                error = None if task.cancelled() else task.exception()
-                if error is not None:
-                    self._fail(error)
-                    return
+        for partition, pending in self._pending.items():
+            while pending and _answered(pending[0][1]):
+                pending.popleft()
             read = self._read.get(partition)
             if read is not None:
-                self.frontiers[partition] = min(tasks, default=read)
+                self.frontiers[partition] = pending[0][0] if pending else read
 
     def _on_spec(self, change: SpecChange) -> None:
         del change
@@ -216,6 +227,21 @@ class Actuate(RoleService):
             variant=seen.ref.variant,
         )
         value = codec.encode(report)
+        while len(self._reports) >= MOST_REPORTS:
+            await asyncio.wait(self._reports, return_when=asyncio.FIRST_COMPLETED)
         sent = await self._outbox.send("telemetry", value, key=seen.ref.workload)
-        await sent
-        self.reported += 1
+        self._reports.add(sent)
+        sent.add_done_callback(self._reported)
+
+    def _reported(self, sent: asyncio.Future[Any]) -> None:
+        self._reports.discard(sent)
+        error = None if sent.cancelled() else sent.exception()
+        if error is None:
+            self.reported += 1
+        else:
+            self._fail(error)
+
+
+def _answered(task: asyncio.Task[None]) -> bool:
+    """Whether a decision's outcome is acknowledged; one that was cancelled counts as over."""
+    return task.done() and (task.cancelled() or task.exception() is None)

@@ -21,6 +21,10 @@ from streams.roles.rounds import Rounds
 from streams.snapshots import Writer
 from streams.steplog import StepRecord
 
+SPECS = 1000
+"""Changes of specs that one step takes up: they stand in the step log whole, and a message there
+has a megabyte at most; the rest waits for the next step."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Owned:
@@ -72,7 +76,7 @@ class Owned:
     ) -> tuple[Step, StepResult]:
         """One step of the core.  ``specs`` in place of those that wait."""
         if specs is None:
-            specs, self.changes = tuple(self.changes), []
+            specs, self.changes = tuple(self.changes[:SPECS]), self.changes[SPECS:]
         step = Step(
             now=now,
             generation=self.writer.generation,

@@ -17,6 +17,7 @@ from faust.types import TP, StreamT
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.security import faust_credentials, ssl_context
 from streams.kafka.transport import BatchConsumer, RoleApp, batch_topic, role_app
+from streams.roles.lanes import Lane
 from streams.settings import Role, Settings
 from streams.topics import Name
 
@@ -28,7 +29,7 @@ STUCK_S = 60.0
 
 
 class RoleService(abc.ABC):
-    """A role: it consumes one topic, batch by batch.
+    """A role: it consumes one topic, batch by batch, each partition in a lane of its own.
 
     Subclasses say what to do with a batch, and set ``frontiers`` as work becomes safe.
     """
@@ -49,7 +50,7 @@ class RoleService(abc.ABC):
         self._sought: dict[int, int] = {}
         """Where a batch began that was not the next, when it was last sought again."""
         self._beat_at = time.monotonic()
-        self._busy_since: float | None = None
+        self._lanes: dict[int, Lane] = {}
         self.failure: asyncio.Future[BaseException] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.app: RoleApp = role_app(
@@ -93,6 +94,8 @@ class RoleService(abc.ABC):
         self.frontiers.clear()
         self._expected.clear()
         self._sought.clear()
+        for lane in self._lanes.values():
+            lane.drop()
         self.assigned = numbers
         self.generation = generation
         wanted = await self.on_assigned(numbers)
@@ -147,17 +150,24 @@ class RoleService(abc.ABC):
 
     async def _consume(self, stream: StreamT[Any]) -> None:
         async for event in stream.events():
-            self._busy_since = time.monotonic()
+            lane = self._lane(event.value.partition)
+            await lane.room()
             try:
                 batch = await self._in_order(event.value)
-                if batch is not None:
-                    self._expected[batch.partition] = batch.last + 1
-                    await self.on_batch(batch)
             except Exception as error:
                 self._fail(error)
                 raise
-            finally:
-                self._busy_since = None
+            if batch is not None:
+                # Nothing is awaited in between: a seek drops what waits, and forgets what is next.
+                self._expected[batch.partition] = batch.last + 1
+                lane.add(batch)
+
+    def _lane(self, partition: int) -> Lane:
+        lane = self._lanes.get(partition)
+        if lane is None:
+            lane = self._lanes[partition] = Lane(self.on_batch)
+            self.spawn(lane.run(), f"lane-{partition}")
+        return lane
 
     def stuck(self) -> str | None:
         """Why this role is not alive; None: it is.
@@ -168,8 +178,9 @@ class RoleService(abc.ABC):
         now = time.monotonic()
         if self.failure is not None and self.failure.done():
             return f"failed: {self.failure.result()!r}"
-        if self._busy_since is not None and now - self._busy_since > STUCK_S:
-            return f"one batch takes {now - self._busy_since:.0f} s"
+        begun = [lane.busy_since for lane in self._lanes.values() if lane.busy_since is not None]
+        if begun and now - min(begun) > STUCK_S:
+            return f"one batch takes {now - min(begun):.0f} s"
         if now - self._beat_at > STUCK_S:
             return f"no sign of life for {now - self._beat_at:.0f} s"
         return None

@@ -1,0 +1,82 @@
+"""Lanes: batches of one partition one after the other, of several partitions side by side.
+
+Rule: who waits for the broker in one partition keeps no other waiting; small batches that came
+meanwhile are joined, so that a wait is paid once for all of them.
+Flow: RoleService -> Lane -> ``on_batch``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from streams.kafka.batch import FetchedBatch
+
+WAITING = 64
+"""Batches that wait in a lane before nothing more is read: as many as Faust's own queue has."""
+
+JOINED = 256
+"""Records of joined batches, at most; a larger batch stands alone."""
+
+
+class Lane:
+    """One partition.  ``run`` takes in what ``add`` hands over."""
+
+    def __init__(self, take: Callable[[FetchedBatch], Awaitable[None]]) -> None:
+        """``take`` takes in one batch."""
+        self.busy_since: float | None = None
+        """Since when ``take`` has been at one batch, by the machine's clock."""
+        self._take = take
+        self._waiting: deque[FetchedBatch] = deque()
+        self._filled = asyncio.Event()
+        self._taken = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing waits."""
+        return self.busy_since is None and not self._waiting
+
+    async def room(self) -> None:
+        """Wait until there is room for one more batch."""
+        while len(self._waiting) >= WAITING:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def add(self, batch: FetchedBatch) -> None:
+        """Hand over the batch that follows the last one."""
+        self._waiting.append(batch)
+        self._filled.set()
+
+    def drop(self) -> None:
+        """Forget what waits: it will be read again."""
+        self._waiting.clear()
+        self._taken.set()
+
+    async def run(self) -> None:
+        """Take in batch after batch, until cancelled or ``take`` fails."""
+        while True:
+            if not self._waiting:
+                self._filled.clear()
+                await self._filled.wait()
+                continue
+            batch = self._next()
+            self.busy_since = time.monotonic()
+            try:
+                await self._take(batch)
+            finally:
+                self.busy_since = None
+
+    def _next(self) -> FetchedBatch:
+        """The oldest batch, and those that can be joined to it."""
+        waiting = self._waiting
+        first = waiting.popleft()
+        runs, records = list(first.runs), first.size
+        while waiting and waiting[0].generation == first.generation:
+            records += waiting[0].size
+            if records > JOINED:
+                break
+            runs += waiting.popleft().runs
+        self._taken.set()
+        return first._replace(runs=runs)
