@@ -17,6 +17,12 @@ class Metrics:
         own = self.registry
         self.events = Counter("foretide_events_total", "Telemetry events folded.", registry=own)
         self.rejected = Counter("foretide_rejected_total", "Telemetry refused.", registry=own)
+        self.unreadable = Counter(
+            "foretide_unreadable_total",
+            "Records of Foretide's own topics that this version cannot read.",
+            ["topic"],
+            registry=own,
+        )
         self.unknown_fields = Counter(
             "foretide_unknown_fields_total",
             "Fields of telemetry that nobody knows.",

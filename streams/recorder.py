@@ -149,6 +149,5 @@ def _decoded(values: list[bytes]) -> tuple[Load | Progress, ...]:
     """What plan could decode of them: the rest went to foretide.rejected there."""
     records: list[Load | Progress] = []
     for value in values:
-        with contextlib.suppress(msgspec.MsgspecError):
-            records += codec.load_records(value)
+        records += codec.loads(value)[0]
     return tuple(records)

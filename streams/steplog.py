@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from models.domain.load import Load, Progress
 from models.domain.spec import AgentScaler
+from models.domain.version import Version, version
 from models.step import SpecChange, Step
 
 
@@ -32,7 +33,7 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``records`` are empty on Kafka and filled in a recording.
     """
 
-    v: int = 1
+    v: Version = version()
     partition: int
     now: float
     generation: int

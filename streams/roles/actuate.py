@@ -12,7 +12,6 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
-import msgspec
 from faust.types import TP
 
 from actuators.check import targets
@@ -29,6 +28,7 @@ from streams.kafka.outbox import Outbox
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.specs_table import SpecTable
 
@@ -58,6 +58,7 @@ class Actuate(RoleService):
         self._specs = specs
         self._actuator = actuator
         self._metrics = metrics
+        self._unreadable = Unreadable(outbox, metrics)
         self._dispatcher: Dispatcher | None = None
         self._pending: dict[int, dict[int, asyncio.Task[None]]] = {}
         self._read: dict[int, int] = {}
@@ -124,8 +125,9 @@ class Actuate(RoleService):
         for offset, _, value in batch.records():
             try:
                 decision = codec.decision(value or b"")
-            except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
+            except codec.REFUSALS as error:
+                fault = (None, *codec.why(error, value))
+                await self._unreadable.tell(batch, offset, value, [fault])
                 continue
             self._backlog[batch.partition].append((offset, decision))
         position = batch.last + 1

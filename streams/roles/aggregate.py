@@ -184,7 +184,7 @@ class Aggregate(RoleService):
         partition: int,
         offset: int,
         value: bytes | None,
-        fault: tuple[int | None, str, str],
+        fault: codec.Fault,
     ) -> asyncio.Future[Any]:
         self._metrics.rejected.inc()
         rejected = codec.rejection(topic, partition, offset, value, fault)

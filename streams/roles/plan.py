@@ -8,12 +8,10 @@ Flow: foretide.load -> foretide.steps, foretide.forecasts, foretide.proposals or
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 from faust.types import TP
 
 from actuators.clock import Clock
@@ -26,11 +24,10 @@ from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.specs_table import SpecTable
 from streams.steplog import StepRecord
-
-log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 """How often silence is looked at: scale-in, staleness, schedules."""
@@ -77,6 +74,7 @@ class Plan(RoleService):
         self._outbox = outbox
         self._specs = specs
         self._metrics = metrics
+        self._unreadable = Unreadable(outbox, metrics)
         self._partitions = 0
         self._owned: dict[int, _Owned] = {}
 
@@ -140,15 +138,10 @@ class Plan(RoleService):
             return
         records: list[Load | Progress] = []
         for offset, _, value in batch.records():
-            try:
-                records += codec.load_records(value or b"")
-            except msgspec.MsgspecError as error:
-                # Only our own aggregate writes here: worth an alarm, never a stop.
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
-                fault = (None, "", str(error))
-                rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
-                key = f"{batch.topic}/{batch.partition}/{offset}"
-                await self._outbox.send("rejected", codec.encode(rejected), key=key)
+            found, faults = codec.loads(value)
+            records += found
+            if faults:
+                await self._unreadable.tell(batch, offset, value, faults)
         async with owned.turn:
             owned.position = batch.last + 1
             offsets = batch.first, batch.last
