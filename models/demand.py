@@ -45,12 +45,21 @@ class DemandMeter:
         """What a value of this meter means: the unit, and what it is averaged over."""
         return self.unit, self.window_s
 
-    def short(self) -> float | None:
-        """Mean demand over the newest ``window_s``, the open second included; None: no data."""
+    def short(self, complete: int | None) -> float | None:
+        """Mean demand over the newest ``window_s``, the open second included; None: no data.
+
+        Never less than over those up to ``complete``, the last second that every source has
+        passed: of a newer one only a part may have been heard, where a source is behind or a
+        service's clock ahead, and what was not heard is no zero.
+        """
         newest = self.window.newest
         if newest is None:
             return None
-        return math.fsum(self._values(newest - self.window_s + 1, newest)) / self.window_s
+        heard = self._mean(newest)
+        return heard if complete is None or complete >= newest else max(heard, self._mean(complete))
+
+    def _mean(self, through: int) -> float:
+        return math.fsum(self._values(through - self.window_s + 1, through)) / self.window_s
 
     def first_step(self) -> int | None:
         """The first step all of whose seconds are held; None: nothing has been heard."""

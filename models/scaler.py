@@ -220,7 +220,7 @@ class Scaler:
         if capacity is None:
             return self._wish_by_latency(now, current)
         demand = self.demand
-        short = demand.short()
+        short = demand.short(self._closed)
         if short is None:
             return None
         ahead = self.forecaster.quantile(LEVEL)
@@ -289,7 +289,7 @@ class Scaler:
             spec=self.spec,
             forecaster=self.forecaster,
             level=LEVEL,
-            demand=self.demand.short(),
+            demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
             latency_s=self.latency_s(),
             corrections=self.corrections,
