@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -21,6 +23,7 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.kafka.batch import FetchedBatch, Run, run_of
 from streams.kafka.bulk import deliver_runs
+from streams.progress import Standing
 
 
 class OffsetPolicy(Protocol):
@@ -125,6 +128,17 @@ class BatchConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._offsets.frontier(tp)
+
+    def standing(self, tp: TP) -> Standing:
+        """What is known of a partition's offsets without asking the broker."""
+        thread = self._thread
+        try:
+            end = thread.highwater(tp)
+        except (ConsumerNotStarted, AssertionError):  # aiokafka asserts that it is assigned.
+            end = None
+        at = thread.tp_last_committed_at.get(tp)
+        ago_s = None if at is None else time.monotonic() - at
+        return Standing(self._committed_offset.get(tp), end, ago_s)
 
     async def threads_turn(self) -> None:
         """Return when the consumer's thread has had a turn."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from faust.types import TP
 
@@ -23,6 +23,7 @@ from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
+from streams.progress import PartitionProgress
 from streams.roles.role import RoleService
 from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
@@ -91,6 +92,16 @@ class Plan(RoleService):
         for owned in self._owned.values():
             counted.update(owned.fleet.merge.totals())
         return counted
+
+    def progress(self) -> list[PartitionProgress]:
+        """See ``RoleService``; with the seconds that each load partition waits for."""
+        now = self._clock.now()
+        merges = {number: owned.fleet.merge for number, owned in self._owned.items()}
+        return [
+            replace(found, missing_s=merge.missing_s(now), unheard=merge.unheard)
+            for found in super().progress()
+            if (merge := merges.get(found.partition)) is not None
+        ]
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Start each partition's fleet anew, and read its past again."""
@@ -203,13 +214,9 @@ class Plan(RoleService):
         await acknowledged(sends)
 
     def _observe(self) -> None:
-        merges = [(number, owned.fleet.merge) for number, owned in self._owned.items()]
-        self._metrics.corrections.set(sum(merge.corrections for _, merge in merges))
+        merges = [owned.fleet.merge for owned in self._owned.values()]
+        self._metrics.corrections.set(sum(merge.corrections for merge in merges))
         self._metrics.workloads.set(
             sum(len(owned.fleet.workloads()) for owned in self._owned.values())
         )
         self._metrics.specs_refused.set(self._specs.refused)
-        for number, merge in merges:
-            if merge.closed_through is not None:
-                due = self._clock.now() - self.settings.lateness_s - 1
-                self._metrics.missing.labels(str(number)).set(max(due - merge.closed_through, 0))
