@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
 import faust
+from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
@@ -24,6 +25,20 @@ from faust.types.tuples import ConsumerMessage
 from streams.kafka.batch import FetchedBatch, Run, run_of
 from streams.kafka.bulk import deliver_runs
 from streams.progress import Standing
+
+
+def commit_stamp(at: float) -> str:
+    """Metadata of a commit made at ``at``, Unix seconds."""
+    return f"at={at:.3f}"
+
+
+def committed_at(metadata: str) -> float | None:
+    """When a commit was made; None: whoever made it did not say."""
+    name, _, value = metadata.partition("=")
+    try:
+        return float(value) if name == "at" else None
+    except ValueError:
+        return None
 
 
 class OffsetPolicy(Protocol):
@@ -54,6 +69,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         # Faust fixes this at 1500 ms, and has no setting.  A broker answers as soon as there is
         # data, but librdkafka's mock broker sleeps the whole wait even when data arrives.
         consumer._fetch_max_wait_ms = cast("RoleApp", self.app).fetch_max_wait_ms
+        consumer.commit = _stamped(consumer.commit)
         return consumer
 
     async def _fetch_records(
@@ -72,6 +88,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             for tp, records in fetched.items()
             if records
         }
+
+
+def _stamped(commit: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """``commit``, telling when it was made: the broker gives nobody the time of a commit."""
+
+    async def stamped(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+        told = commit_stamp(time.time())
+        await commit({tp: OffsetAndMetadata(found.offset, told) for tp, found in offsets.items()})
+
+    return stamped
 
 
 def _runs(fetched: list[Any]) -> list[Run]:
