@@ -67,40 +67,42 @@ def _partitions(role: RoleFacts) -> Iterator[str]:
             "were deleted unread. Lengthen the topic's retention, or find out why the role stood "
             "still"
         )
-    late = [f for f in role.partitions if f.behind_s is not None and f.behind_s > BEHIND_S]
+    if role.role == "aggregate":
+        return  # Its watermarks say it more exactly.
+    late = [f for f in role.partitions if f.behind_s is None or f.behind_s > BEHIND_S]
     if late:
-        worst = max(late, key=lambda found: found.behind_s or 0.0)
-        who = f" (worker at {worst.owner})" if worst.owner else ""
+        most = max((f.behind_s for f in late if f.behind_s is not None), default=None)
         yield (
-            f"{role.role}: {age(worst.behind_s)} behind in {_places(role.topic, late)}{who}. If "
-            "the lag grows, add workers (there are partitions for "
+            f"{role.role}: {age(most)} behind in {_places(role.topic, late)}"
+            f"{_at_workers(late)}. If the lag grows, add workers (there are partitions for "
             f"{len(role.partitions)}); if the commit stands still, read that worker's log"
         )
 
 
 def _sources(status: Status) -> Iterator[str]:
+    """Telemetry partitions whose watermark is old; silent ones advance as well."""
     aggregate = next((role for role in status.roles if role.role == "aggregate"), None)
     if aggregate is None or not aggregate.members:
         return  # Said already, and the cause of this.
-    owners = {found.partition: found.owner for found in aggregate.partitions}
-    for source in status.sources:
-        old = source.watermark_age_s
-        if old is not None and old <= BEHIND_S:
-            continue
-        who = owners.get(source.source)
-        since = "has not been heard of lately" if old is None else f"stands still since {age(old)}"
-        yield (
-            f"{aggregate.topic}/{source.source} {since}: seconds are missing for all workloads, "
-            f"nothing is scaled in. Look at its worker{f' at {who}' if who else ''}: is it "
-            "paused, overloaded, or cut off from Kafka?"
-        )
+    ages = {source.source: source.watermark_age_s for source in status.sources}
+    late = [f for f in aggregate.partitions if _is_late(ages.get(f.partition))]
+    if not late:
+        return
+    heard = [old for f in late if (old := ages.get(f.partition)) is not None]
+    since = f"read only up to {age(max(heard))} ago" if heard else "not heard of lately"
+    yield (
+        f"aggregate: {_places(aggregate.topic, late)}{_at_workers(late)} {since}: seconds are "
+        "missing for all workloads, and nothing is scaled in. Is that worker paused, cut off from "
+        "Kafka, or overloaded? Restart it, or add workers"
+    )
+
+
+def _is_late(watermark_age_s: float | None) -> bool:
+    return watermark_age_s is None or watermark_age_s > BEHIND_S
 
 
 def _loads(status: Status) -> Iterator[str]:
-    stalled = any(
-        source.watermark_age_s is None or source.watermark_age_s > BEHIND_S
-        for source in status.sources
-    )
+    stalled = any(_is_late(source.watermark_age_s) for source in status.sources)
     late = [load for load in status.loads if (load.missing_s or 0.0) > BEHIND_S]
     if late and not stalled:  # Else said already, with the cause.
         numbers = ", ".join(str(load.partition) for load in late)
@@ -141,6 +143,11 @@ def age(seconds: float | None) -> str:
 
 def _places(topic: str, found: list[PartitionFacts]) -> str:
     return f"{topic}/{','.join(str(one.partition) for one in found)}"
+
+
+def _at_workers(found: list[PartitionFacts]) -> str:
+    owners = sorted({one.owner for one in found if one.owner is not None})
+    return f" (worker at {', '.join(owners)})" if owners else ""
 
 
 def _plain(state: str) -> str:

@@ -20,15 +20,18 @@ from streams.status.judge import BEHIND_S, Verdict, age
 ROWS = 16
 """Partitions of a role that are shown, the worst first, unless all are asked for."""
 
+GAP = 2
+"""Spaces between columns."""
+
 Before = Mapping[tuple[str, int], int]
 """Lag by (role, partition) when it was looked at last."""
 
 
 class _Column(NamedTuple):
-    """One column; ``least`` is the width of the terminal from which on it is shown."""
+    """One column; of those that do not fit the highest ``rank`` goes first, 0 never."""
 
     head: str
-    least: int
+    rank: int
     of: Callable[[PartitionFacts], Text]
 
 
@@ -48,7 +51,6 @@ class Report:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """See rich."""
-        del console
         status = self._status
         at = dt.datetime.fromtimestamp(status.at, dt.UTC).strftime("%H:%M:%S UTC")
         yield Text.assemble(("foretide ", "bold"), f"on {status.bootstrap}, {at}")
@@ -58,7 +60,7 @@ class Report:
         yield Text()
         yield from self._logs()
         yield Text()
-        yield from self._judged()
+        yield from self._judged(wrapped=console.is_terminal)
 
     def _role(self, role: RoleFacts, width: int) -> Iterator[RenderableType]:
         style = "green" if role.state == "Stable" else "yellow"
@@ -68,15 +70,17 @@ class Report:
         )
         if not role.partitions:
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        columns = [column for column in self._columns(role.role) if width >= column.least]
-        for column in columns:
+        worst_first = sorted(role.partitions, key=_urgency, reverse=True)
+        shown = role.partitions if self._every else worst_first[:ROWS]
+        shown = sorted(shown, key=lambda one: one.partition)
+        cells = [(c, [c.of(found) for found in shown]) for c in self._columns(role.role)]
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+        kept = _fitting(cells, width)
+        for column, _ in kept:
             left = column.head == "worker"
             table.add_column(column.head, justify="left" if left else "right", no_wrap=True)
-        worst_first = sorted(role.partitions, key=self._urgency, reverse=True)
-        shown = role.partitions if self._every else worst_first[:ROWS]
-        for found in sorted(shown, key=lambda one: one.partition):
-            table.add_row(*(column.of(found) for column in columns))
+        for row in zip(*(texts for _, texts in kept), strict=True):
+            table.add_row(*row)
         yield table
         hidden = len(role.partitions) - len(shown)
         if hidden:
@@ -85,11 +89,11 @@ class Report:
     def _columns(self, role: str) -> list[_Column]:
         columns = [
             _Column("part", 0, lambda f: Text(str(f.partition))),
-            _Column("committed", 56, lambda f: _number(f.committed)),
-            _Column("end", 56, lambda f: _number(f.end)),
+            _Column("committed", 2, lambda f: _number(f.committed)),
+            _Column("end", 2, lambda f: _number(f.end)),
             _Column("lag", 0, lambda f: self._lag(role, f)),
             _Column("behind", 0, lambda f: _age(f.behind_s)),
-            _Column("commit", 48, lambda f: Text(age(f.commit_age_s) if f.commit_age_s else "-")),
+            _Column("commit", 1, lambda f: Text(age(f.commit_age_s) if f.commit_age_s else "-")),
         ]
         if role == "aggregate":
             columns.append(
@@ -97,10 +101,7 @@ class Report:
             )
         if role == "plan":
             columns.append(_Column("missing", 0, lambda f: _age(self._missing.get(f.partition))))
-        return [*columns, _Column("worker", 72, lambda f: Text(f.owner or "nobody"))]
-
-    def _urgency(self, found: PartitionFacts) -> tuple[float, int]:
-        return (float("inf") if found.behind_s is None else found.behind_s, found.lag)
+        return [*columns, _Column("worker", 3, lambda f: Text(f.owner or "nobody"))]
 
     def _lag(self, role: str, found: PartitionFacts) -> Text:
         before = self._before.get((role, found.partition), found.lag)
@@ -117,11 +118,19 @@ class Report:
             kept = f", {log.records} kept" if log.records else ""
             yield Text.assemble((f"{topic:10}", "bold"), told, kept)
 
-    def _judged(self) -> Iterator[Text]:
-        for note in self._verdict.notes:
-            yield Text.assemble(("note     ", "cyan"), note)
-        for problem in self._verdict.problems:
-            yield Text.assemble(("problem  ", "bold red"), problem)
+    def _judged(self, *, wrapped: bool) -> Iterator[RenderableType]:
+        """``wrapped``: long lines are folded under themselves; else each is one line, for grep."""
+        told = [
+            *((Text("note", "cyan"), note) for note in self._verdict.notes),
+            *((Text("problem", "bold red"), problem) for problem in self._verdict.problems),
+        ]
+        if wrapped:
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            for kind, text in told:
+                grid.add_row(kind, text)
+            yield grid
+        else:
+            yield from (Text.assemble(kind, "  ", text) for kind, text in told)
         if self._verdict.healthy:
             yield Text("healthy", style="bold green")
 
@@ -133,6 +142,23 @@ def lags(status: Status) -> dict[tuple[str, int], int]:
         for role in status.roles
         for found in role.partitions
     }
+
+
+def _urgency(found: PartitionFacts) -> tuple[float, int]:
+    return (float("inf") if found.behind_s is None else found.behind_s, found.lag)
+
+
+def _fitting(
+    cells: list[tuple[_Column, list[Text]]], width: int
+) -> list[tuple[_Column, list[Text]]]:
+    """The columns that fit."""
+    kept = cells
+    for rank in (3, 2, 1):
+        needed = sum(max(len(c.head), *(len(t) for t in texts)) + GAP for c, texts in kept)
+        if needed - GAP <= width:
+            break
+        kept = [(column, texts) for column, texts in kept if column.rank < rank]
+    return kept
 
 
 def _number(value: int | None) -> Text:
