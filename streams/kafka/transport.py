@@ -170,6 +170,23 @@ class BatchConsumer(driver.Consumer):
         """Return when the consumer's thread has had a turn."""
         await self._thread.call_thread(_turn)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """See the parent; and where nothing is assigned, tell the role so.
+
+        Faust seeks only where there is something to seek, and a seek is how a role learns what
+        it owns: without this one that lost everything would go on with what it had, and one that
+        got nothing would never be ready.
+        """
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            # Not awaited: a seek that is under way may wait for this very callback to return.
+            self.add_future(self._tell_of_nothing())
+
+    async def _tell_of_nothing(self) -> None:
+        async with self._seeking:
+            if not self.assignment():
+                await self._offsets.seek_to(frozenset())
+
     async def perform_seek(self) -> None:
         """Seek to the commits, then to where the role wants to begin instead.
 
