@@ -130,7 +130,9 @@ class Report:
                 grid.add_row(kind, text)
             yield grid
         else:
-            yield from (Text.assemble(kind, "  ", text) for kind, text in told)
+            for kind, text in told:
+                kind.pad_right(9 - len(kind))
+                yield Text.assemble(kind, text)
         if self._verdict.healthy:
             yield Text("healthy", style="bold green")
 

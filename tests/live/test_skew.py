@@ -107,7 +107,7 @@ class Services:
 async def test_skew_neither_stalls_the_others_nor_closes_a_second_early(
     kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    settings = stack.fresh_settings(kafka.bootstrap, session_timeout_s=60.0, lateness_s=2.0)
+    settings = stack.fresh_settings(kafka.bootstrap, session_timeout_s=15.0, lateness_s=2.0)
     await stack.make_topics(settings)
     first, second, planner = (
         stack.WorkerProcess(
