@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from models.window import FRESH_S, LATENCY_S, Window
+from models.window import FRESH_S, LATENCY_S, SPAN, Window
 
 STEP_S = 10
 """The learner's grid."""
@@ -48,18 +48,18 @@ class DemandMeter:
     def short(self, complete: int | None) -> float | None:
         """Mean demand over the newest ``window_s``, the open second included; None: no data.
 
-        Never less than over those up to ``complete``, the last second that every source has
-        passed: of a newer one only a part may have been heard, where a source is behind or a
-        service's clock ahead, and what was not heard is no zero.
+        ``complete`` is the last second that every source has passed.  Of a newer one only a part
+        may have been heard, where a source is behind or a service's clock ahead, and what was not
+        heard is no zero: so it is the highest mean that ends at ``complete`` or after it.
         """
         newest = self.window.newest
         if newest is None:
             return None
-        heard = self._mean(newest)
-        return heard if complete is None or complete >= newest else max(heard, self._mean(complete))
-
-    def _mean(self, through: int) -> float:
-        return math.fsum(self._values(through - self.window_s + 1, through)) / self.window_s
+        width = self.window_s
+        begin = newest if complete is None else max(min(complete, newest), newest - SPAN + width)
+        values = self._values(begin - width + 1, newest)
+        means = [math.fsum(values[at : at + width]) for at in range(len(values) - width + 1)]
+        return max(means) / width
 
     def first_step(self) -> int | None:
         """The first step all of whose seconds are held; None: nothing has been heard."""
