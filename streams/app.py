@@ -49,6 +49,7 @@ class Worker:
         self._given = tuple(specs)
         self._check_topics = check_topics
         self.roles: list[RoleService] = [self._role(role) for role in settings.roles]
+        self.metrics.watch(self.roles)
         self.web = Web(settings, metrics=self.metrics, roles=self.roles)
         self._started: list[RoleService] = []
 

@@ -331,13 +331,7 @@ async def past(
 
 def decoded(some: Sequence[Found]) -> tuple[Load | Progress, ...]:
     """What plan could decode of them: the rest went to foretide.rejected there."""
-    records: list[Load | Progress] = []
-    for found in some:
-        try:
-            records += codec.load_records(found.value or b"")
-        except msgspec.MsgspecError:
-            continue
-    return tuple(records)
+    return tuple([record for found in some for record in codec.loads(found.value)[0]])
 
 
 def _base(partition: int, known: Sequence[Checkpoint], steps: _Log) -> _Base | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from models.domain.load import Load, Progress
 from models.domain.spec import AgentScaler
+from models.domain.version import Version, version
 from models.step import SpecChange, Step
 from streams.snapshots import Writer
 
@@ -36,7 +37,7 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     recording, as is ``at``, the step's own offset.
     """
 
-    v: Literal[1] = 1
+    v: Version = version()
     partition: int
     now: float
     generation: int

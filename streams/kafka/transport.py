@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
 import faust
+from aiokafka.structs import OffsetAndMetadata
+from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -21,6 +24,21 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.kafka.batch import FetchedBatch, Run, run_of
 from streams.kafka.bulk import deliver_runs
+from streams.progress import Standing
+
+
+def commit_stamp(at: float) -> str:
+    """Metadata of a commit made at ``at``, Unix seconds."""
+    return f"at={at:.3f}"
+
+
+def committed_at(metadata: str) -> float | None:
+    """When a commit was made; None: whoever made it did not say."""
+    name, _, value = metadata.partition("=")
+    try:
+        return float(value) if name == "at" else None
+    except ValueError:
+        return None
 
 
 class OffsetPolicy(Protocol):
@@ -52,6 +70,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         # Faust fixes this at 1500 ms, and has no setting.  A broker answers as soon as there is
         # data, but librdkafka's mock broker sleeps the whole wait even when data arrives.
         consumer._fetch_max_wait_ms = cast("RoleApp", self.app).fetch_max_wait_ms
+        consumer.commit = _stamped(consumer.commit)
         return consumer
 
     async def _fetch_records(
@@ -70,6 +89,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             for tp, records in fetched.items()
             if records
         }
+
+
+def _stamped(commit: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """``commit``, telling when it was made: the broker gives nobody the time of a commit."""
+
+    async def stamped(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+        told = commit_stamp(time.time())
+        await commit({tp: OffsetAndMetadata(found.offset, told) for tp, found in offsets.items()})
+
+    return stamped
 
 
 def _runs(fetched: list[Any]) -> list[Run]:
@@ -127,9 +156,37 @@ class BatchConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._offsets.frontier(tp)
 
+    def standing(self, tp: TP) -> Standing:
+        """What is known of a partition's offsets without asking the broker."""
+        thread = self._thread
+        try:
+            end = thread.highwater(tp)
+        except (ConsumerNotStarted, AssertionError):  # aiokafka asserts that it is assigned.
+            end = None
+        at = thread.tp_last_committed_at.get(tp)
+        ago_s = None if at is None else time.monotonic() - at
+        return Standing(self._committed_offset.get(tp), end, ago_s)
+
     async def threads_turn(self) -> None:
         """Return when the consumer's thread has had a turn."""
         await self._thread.call_thread(_turn)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """See the parent; and where nothing is assigned, tell the role so.
+
+        Faust seeks only where there is something to seek, and a seek is how a role learns what
+        it owns: without this one that lost everything would go on with what it had, and one that
+        got nothing would never be ready.
+        """
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            # Not awaited: a seek that is under way may wait for this very callback to return.
+            self.add_future(self._tell_of_nothing())
+
+    async def _tell_of_nothing(self) -> None:
+        async with self._seeking:
+            if not self.assignment():
+                await self._offsets.seek_to(frozenset(), self.app.consumer_generation_id)
 
     async def perform_seek(self) -> None:
         """Seek to the commits, then to where the role wants to begin instead.

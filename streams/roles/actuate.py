@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from faust.types import TP
 
 from actuators.check import targets
@@ -31,6 +30,7 @@ from streams.kafka.outbox import Outbox
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.specs_table import SpecTable
 
@@ -64,6 +64,7 @@ class Actuate(RoleService):
         self._specs = specs
         self._actuator = actuator
         self._metrics = metrics
+        self._unreadable = Unreadable(outbox, metrics)
         self._dispatcher: Dispatcher | None = None
         self._pending: dict[int, deque[tuple[int, asyncio.Task[None]]]] = {}
         """(offset, until its outcome is acknowledged) of decisions, oldest first."""
@@ -132,8 +133,9 @@ class Actuate(RoleService):
         for offset, _, value in batch.records():
             try:
                 decision = codec.decision(value or b"")
-            except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
+            except codec.REFUSALS as error:
+                fault = (None, *codec.why(error, value))
+                await self._unreadable.tell(batch, offset, value, [fault])
                 continue
             self._backlog[batch.partition].append((offset, decision))
         position = batch.last + 1

@@ -8,9 +8,11 @@ Flow: foretide.load -> foretide.steps, foretide.forecasts, foretide.proposals or
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,10 +28,12 @@ from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.kafka.ranges import Ranges
 from streams.metrics import Metrics
+from streams.progress import PartitionProgress
 from streams.recovery import Recovered, Recovery, past
 from streams.roles.owned import Owned
 from streams.roles.role import RoleService
 from streams.roles.rounds import Rounds
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.snapshots import Sealer, Writer
 from streams.specs_table import SpecTable
@@ -61,6 +65,7 @@ class Plan(RoleService):
         self._outbox = outbox
         self._specs = specs
         self._metrics = metrics
+        self._unreadable = Unreadable(outbox, metrics)
         self._partitions = 0
         self._owned: dict[int, Owned] = {}
         self._ranges = Ranges(settings)
@@ -91,6 +96,16 @@ class Plan(RoleService):
         for owned in self._owned.values():
             counted.update(owned.fleet.merge.totals())
         return counted
+
+    def progress(self) -> list[PartitionProgress]:
+        """See ``RoleService``; with the seconds that each load partition waits for."""
+        now = self._clock.now()
+        merges = {number: owned.fleet.merge for number, owned in self._owned.items()}
+        return [
+            replace(found, missing_s=merge.missing_s(now), unheard=merge.unheard)
+            for found in super().progress()
+            if (merge := merges.get(found.partition)) is not None
+        ]
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Take up each partition where its last owner left it."""
@@ -156,7 +171,9 @@ class Plan(RoleService):
         begin = await self._ranges.since("decisions", partition, found.unsure_at - 1.0)
         _, end = await self._ranges.bounds("decisions", partition)
         async for some in self._ranges.read("decisions", partition, begin, end):
-            wanted -= {codec.decision(each.value or b"").id for each in some}
+            for each in some:
+                with contextlib.suppress(msgspec.MsgspecError):  # A newer worker's is not ours.
+                    wanted.discard(codec.decision(each.value or b"").id)
         missing = StepResult(
             forecasts=(),
             decisions=tuple(each for each in last.decisions if each.id in wanted),
@@ -230,18 +247,11 @@ class Plan(RoleService):
 
     async def _decode(self, batch: FetchedBatch) -> list[Load | Progress]:
         records: list[Load | Progress] = []
-        refused: list[asyncio.Future[Any]] = []
         for offset, _, value in batch.records():
-            try:
-                records += codec.load_records(value or b"")
-            except msgspec.MsgspecError as error:
-                # Only our own aggregate writes here: worth an alarm, never a stop.
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
-                fault = (None, "", str(error))
-                rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
-                key = f"{batch.topic}/{batch.partition}/{offset}"
-                refused += [await self._outbox.send("rejected", codec.encode(rejected), key=key)]
-        await acknowledged(refused)
+            found, faults = codec.loads(value)
+            records += found
+            if faults:
+                await self._unreadable.tell(batch, offset, value, faults)
         return records
 
     async def _tick(self) -> None:
@@ -287,16 +297,12 @@ class Plan(RoleService):
         await acknowledged(sends)
 
     def _observe(self) -> None:
-        merges = [(number, owned.fleet.merge) for number, owned in self._owned.items()]
-        self._metrics.corrections.set(sum(merge.corrections for _, merge in merges))
+        merges = [owned.fleet.merge for owned in self._owned.values()]
+        self._metrics.corrections.set(sum(merge.corrections for merge in merges))
         self._metrics.workloads.set(
             sum(len(owned.fleet.workloads()) for owned in self._owned.values())
         )
         self._metrics.specs_refused.set(self._specs.refused)
-        for number, merge in merges:
-            if merge.closed_through is not None:
-                due = self._clock.now() - self.settings.lateness_s - 1
-                self._metrics.missing.labels(str(number)).set(max(due - merge.closed_through, 0))
 
 
 def _next_writer(last: Writer | None, generation: int) -> Writer:

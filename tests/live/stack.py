@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -89,12 +91,14 @@ class WorkerProcess:
         settings: Settings,
         *,
         folder: Path,
-        plane: ControlPlane,
+        plane: ControlPlane | None,
         specs: Path | None,
         roles: str,
+        tree: Path | None = None,
     ) -> None:
-        kubeconfig = folder / "kubeconfig.json"
-        kubeconfig.write_text(json.dumps(plane.kubeconfig(ACTUATOR)))
+        """``plane`` None: decisions act on memory; ``tree``: another version's packages."""
+        folder.mkdir(exist_ok=True)
+        self._tree = tree
         names = [
             "bootstrap",
             "topic_prefix",
@@ -111,8 +115,13 @@ class WorkerProcess:
             **os.environ,
             **{f"FORETIDE_{name.upper()}": str(getattr(settings, name)) for name in names},
             "FORETIDE_ROLES": roles,
-            "FORETIDE_KUBECONFIG": str(kubeconfig),
         }
+        if plane is None:
+            self.environment["FORETIDE_ACTUATOR"] = "memory"
+        else:
+            kubeconfig = folder / "kubeconfig.json"
+            kubeconfig.write_text(json.dumps(plane.kubeconfig(ACTUATOR)))
+            self.environment["FORETIDE_KUBECONFIG"] = str(kubeconfig)
         if specs is not None:
             self.environment["FORETIDE_SPECS"] = str(specs)
         self.log = folder / f"worker-{roles.replace(',', '-')}.log"
@@ -123,6 +132,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from streams.cli import main; main()", "worker"],
                 env=self.environment,
+                cwd=self._tree,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -133,6 +143,22 @@ class WorkerProcess:
         text = self.log.read_text()
         assert self._process.poll() is None, f"the worker died:\n{text[-3000:]}"
         return "ready: roles" in text
+
+    def metric(self, name: str) -> dict[str, float]:
+        """Samples of a metric by their labels as Prometheus writes them, ``{...}`` or nothing."""
+        port = re.findall(r"http port (\d+)", self.log.read_text())[-1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [re.fullmatch(rf"{name}(\{{.*\}})? (\S+)", line) for line in lines]
+        return {match[1] or "": float(match[2]) for match in found if match}
+
+    def pause(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         assert self._process is not None
