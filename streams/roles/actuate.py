@@ -1,14 +1,15 @@
-"""actuate: decisions handed to the dispatcher, outcomes and observed replicas back to Kafka.
+"""actuate: decisions handed to the dispatcher, outcomes back to Kafka.
 
 Rule: a decision's offset is committed only when its outcome is acknowledged, so a killed
-actuator takes up again what it had not finished; each owner watches its own workloads only.
+actuator's successor takes up what it had not finished, and passes over what it had answered.
+Of each workload the dispatcher holds two decisions at most, and the producer a bounded number
+of outcomes: while either is full, nothing more is read.
 Flow: foretide.decisions -> Dispatcher -> foretide.outcomes; watch -> foretide.telemetry.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
 
@@ -18,21 +19,32 @@ from faust.types import TP
 from actuators.check import targets
 from actuators.clock import Clock
 from actuators.dispatcher import Dispatcher
-from actuators.protocol import Actuator, Observation, TargetRef
+from actuators.protocol import Actuator, TargetRef
 from models.domain.decision import Decision
 from models.domain.outcome import Outcome, Result
-from models.domain.telemetry import ReplicaReport
 from models.step import SpecChange
 from streams import codec
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
+from streams.roles.answered import answered_since
+from streams.roles.replicas import ReplicaReports
 from streams.roles.role import RoleService
 from streams.settings import Settings
 from streams.specs_table import SpecTable
 
 log = logging.getLogger(__name__)
+
+MOST_UNSENT = 1000
+"""Outcomes that the broker has not acknowledged, before no more decisions are taken up: half a
+megabyte, and some seconds' work of a broker that is well."""
+
+PLATFORM_S = 1.0
+"""How long a stopping worker waits for the platform: an answer takes milliseconds, or hangs."""
+
+TURN = 50
+"""Decisions taken up before others have a turn: outcomes known at once begin to be sent."""
 
 
 class Actuate(RoleService):
@@ -53,54 +65,44 @@ class Actuate(RoleService):
     ) -> None:
         """``actuator`` is the platform; it is closed by whoever made it."""
         super().__init__(settings)
-        self._clock = clock
         self._outbox = outbox
         self._specs = specs
-        self._actuator = actuator
         self._metrics = metrics
-        self._dispatcher: Dispatcher | None = None
+        self._dispatcher = Dispatcher(
+            actuator, specs=specs, clock=clock, concurrency=settings.actuator_concurrency
+        )
+        self.replicas = ReplicaReports(actuator, outbox=outbox, refs=self._refs)
         self._pending: dict[int, dict[int, asyncio.Task[None]]] = {}
+        """Per partition: offsets of decisions without an acknowledged outcome."""
+        self._open: dict[str, asyncio.Task[None]] = {}
+        """The same by decision."""
+        self._unsent: set[asyncio.Task[None]] = set()
+        """Those of them whose outcome is on its way to the broker."""
+        self._ours: dict[str, asyncio.Task[None]] = {}
+        """What was on its way when partitions were assigned: it is not answered again."""
+        self._answered: dict[int, set[str]] = {}
+        """Per partition that catches up: decisions that have an outcome in the log."""
+        self._held: dict[int, set[str]] = {}
+        """Per partition that catches up: workloads whose newest decision waits for the end."""
         self._read: dict[int, int] = {}
         self._caught_up_at: dict[int, int] = {}
-        self._backlog: dict[int, list[tuple[int, Decision]]] = {}
-        self._respec = asyncio.Event()
         self._partitions = 0
-        self._watching = True
-        self.reported = 0
-        """Replica reports that the broker has acknowledged."""
 
     async def start(self) -> None:
         """See ``RoleService``."""
         self._partitions = await self._outbox.partitions("decisions")
-        self._dispatcher = Dispatcher(
-            self._actuator,
-            specs=self._specs,
-            clock=self._clock,
-            concurrency=self.settings.actuator_concurrency,
-        )
         self._specs.listen(self._on_spec)
         await super().start()
-        self.spawn(self._watch(), "watch")
+        self.spawn(self.replicas.run(), "watch")
 
-    async def stop(self) -> None:
-        """Finish what is at the platform, then leave."""
-        if self._dispatcher is not None:
-            await self._dispatcher.drain(timeout_s=3.0)
-        open_tasks = [task for tasks in self._pending.values() for task in tasks.values()]
-        if open_tasks:
-            await asyncio.wait(open_tasks, timeout=1.0)
+    async def settle(self) -> None:
+        """Finish what is at the platform, and have the outcomes acknowledged."""
+        await super().settle()
+        await self._dispatcher.drain(timeout_s=PLATFORM_S)
+        await self._give_up()
+        if self._unsent:
+            await asyncio.wait(self._unsent)
         self._advance()
-        await super().stop()
-        if self._dispatcher is not None:
-            await self._dispatcher.close()
-
-    def watch_no_more(self) -> None:
-        """Report no more replicas: for a run whose account is to be closed."""
-        self._watching = False
-
-    def watch_again(self) -> None:
-        """Report replicas again."""
-        self._watching = True
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """What had no outcome is read again from the commit, to the end before any is applied.
@@ -108,53 +110,102 @@ class Actuate(RoleService):
         Of decisions made while nobody acted, only each workload's newest is worth a change.
         """
         self._pending = {number: {} for number in partitions}
-        self._backlog = {number: [] for number in partitions}
+        self._held = {number: set() for number in partitions}
+        self._answered.clear()
         self._read.clear()
+        await self._give_up()
+        self._ours = {name: task for name, task in self._open.items() if task in self._unsent}
         topic = self.settings.topic_prefix + self.topic
         tps = [TP(topic, number) for number in partitions]
         ends = await self.consumer.highwaters(*tps) if tps else {}
         self._caught_up_at = {tp.partition: end for tp, end in ends.items()}
-        self._respec.set()
+        self.replicas.look_again()
         return {}
+
+    async def _give_up(self) -> None:
+        """Leave what has no outcome yet to whoever reads it again."""
+        await self._dispatcher.abandon()
+        await asyncio.sleep(0)  # What has just got one is on its way after this.
 
     async def on_batch(self, batch: FetchedBatch) -> None:
         """Hand over the decisions; the newest of a workload supersedes the rest."""
-        if self._dispatcher is None:
+        number = batch.partition
+        pending = self._pending.get(number)
+        if pending is None:
             return
-        for offset, _, value in batch.records():
-            try:
-                decision = codec.decision(value or b"")
-            except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
-                continue
-            self._backlog[batch.partition].append((offset, decision))
-        position = batch.last + 1
-        if position < self._caught_up_at[batch.partition]:
-            return
-        backlog, self._backlog[batch.partition] = self._backlog[batch.partition], []
-        for offset, decision in backlog:
-            future = self._dispatcher.submit(decision)
-            cause = decision.inputs.cause
-            task = asyncio.create_task(self._settle(future, None if cause is None else cause.at))
-            self._pending[batch.partition][offset] = task
-            task.add_done_callback(lambda _: self._advance())
-        self._read[batch.partition] = position
+        behind = batch.first < self._caught_up_at[number]
+        if behind and number not in self._answered:
+            _, since_ms, _ = next(iter(batch.records()))
+            answered = await answered_since(self.settings, number, since_ms)
+            if self._pending.get(number) is pending:
+                self._answered[number] = answered
+        for count, (offset, _, value) in enumerate(batch.records()):
+            if count % TURN == 0:
+                await self._room()
+            if self._pending.get(number) is not pending:
+                return  # Assigned anew meanwhile: this is read again.
+            task = self._take(number, offset, value, hold=behind)
+            if task is not None:
+                pending[offset] = task
+        self._read[number] = batch.last + 1
+        if batch.last + 1 >= self._caught_up_at[number]:
+            for workload in sorted(self._held.pop(number, ())):
+                self._dispatcher.release(workload)
+            self._answered.pop(number, None)
         self._advance()
 
-    async def _settle(self, future: asyncio.Future[Outcome], caused_at: float | None) -> None:
+    def _take(
+        self, number: int, offset: int, value: bytes | None, *, hold: bool
+    ) -> asyncio.Task[None] | None:
+        """The task that answers a decision; None: it has been answered, or it is none."""
+        try:
+            decision = codec.decision(value or b"")
+        except msgspec.MsgspecError:
+            log.exception("%s/%d@%d", self.topic, number, offset)
+            return None
+        found = self._open.get(decision.id) or self._ours.get(decision.id)
+        if found is not None or decision.id in self._answered.get(number, ()):
+            return found
+        if hold:
+            self._held[number].add(decision.workload)
+        future = self._dispatcher.submit(decision, hold=hold)
+        task = asyncio.create_task(self._answer(future, decision))
+        self._open[decision.id] = task
+        task.add_done_callback(lambda _: self._over(decision.id))
+        return task
+
+    async def _room(self) -> None:
+        """Give the others a turn, and wait while too many outcomes are on their way."""
+        await asyncio.sleep(0)
+        while len(self._unsent) >= MOST_UNSENT:
+            await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
+            self.alive()
+
+    async def _answer(self, future: asyncio.Future[Outcome], decision: Decision) -> None:
         outcome = await future
-        if outcome.result is Result.APPLIED and caused_at is not None:
-            self._metrics.reaction_seconds.observe(max(outcome.at - caused_at, 0.0))
+        task = asyncio.current_task()
+        if task is not None:
+            self._unsent.add(task)
+            task.add_done_callback(self._unsent.discard)
+        cause = decision.inputs.cause
+        if outcome.result is Result.APPLIED and cause is not None:
+            self._metrics.reaction_seconds.observe(max(outcome.at - cause.at, 0.0))
         self._metrics.outcomes.labels(outcome.result.value, outcome.why).inc()
         sent = await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
         await sent
 
+    def _over(self, decision: str) -> None:
+        del self._open[decision]
+        self._advance()
+
     def _advance(self) -> None:
-        """The frontier is the oldest decision without an acknowledged outcome."""
+        """The frontier is the oldest decision without an acknowledged outcome.
+
+        One that was given up has none, and stays where it is until it is read again.
+        """
         for partition, tasks in self._pending.items():
-            for offset in [o for o, task in tasks.items() if task.done()]:
-                task = tasks.pop(offset)
-                error = None if task.cancelled() else task.exception()
+            for offset in [o for o, t in tasks.items() if t.done() and not t.cancelled()]:
+                error = tasks.pop(offset).exception()
                 if error is not None:
                     self._fail(error)
                     return
@@ -164,7 +215,7 @@ class Actuate(RoleService):
 
     def _on_spec(self, change: SpecChange) -> None:
         del change
-        self._respec.set()
+        self.replicas.look_again()
 
     def _refs(self) -> list[TargetRef]:
         owned = self.assigned or frozenset()
@@ -174,48 +225,3 @@ class Actuate(RoleService):
             if partition_of(workload, self._partitions) in owned
             for ref in targets(scaler)
         ]
-
-    async def _watch(self) -> None:
-        """Watch the owned workloads, anew whenever they or the assignment change."""
-        watching: asyncio.Task[None] | None = None
-        refs: list[TargetRef] = []
-        try:
-            while True:
-                await self._respec.wait()
-                self._respec.clear()
-                if refs == (refs := self._refs()) and watching is not None:
-                    continue
-                if watching is not None:
-                    watching.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await watching
-                watching = asyncio.create_task(self._follow(refs)) if refs else None
-        finally:
-            if watching is not None:
-                watching.cancel()
-
-    async def _follow(self, refs: list[TargetRef]) -> None:
-        while True:
-            try:
-                async for observation in self._actuator.watch(refs):
-                    if self._watching:
-                        await self._report(observation)
-            except Exception:
-                log.exception("the watch ended; watching again")
-            await asyncio.sleep(1.0)
-
-    async def _report(self, seen: Observation) -> None:
-        report = ReplicaReport(
-            v=1,
-            workload=seen.ref.workload,
-            at=seen.at,
-            desired=seen.desired,
-            ready=seen.ready,
-            starting=seen.starting,
-            started_s=seen.started_s,
-            variant=seen.ref.variant,
-        )
-        value = codec.encode(report)
-        sent = await self._outbox.send("telemetry", value, key=seen.ref.workload)
-        await sent
-        self.reported += 1

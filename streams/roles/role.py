@@ -48,6 +48,9 @@ class RoleService(abc.ABC):
         """Where a batch began that was not the next, when it was last sought again."""
         self._beat_at = time.monotonic()
         self._busy_since: float | None = None
+        self._closing = False
+        self._free = asyncio.Event()
+        self._free.set()
         self.failure: asyncio.Future[BaseException] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.app: RoleApp = role_app(
@@ -69,8 +72,17 @@ class RoleService(abc.ABC):
         await self.app.start()
         self.spawn(self._heartbeat(), "heartbeat")
 
+    async def settle(self) -> None:
+        """Before a stop: take nothing more, and finish what is begun.
+
+        Takes as long as it takes; a caller in a hurry cancels it, and what is not finished is
+        done again by whoever takes over.
+        """
+        self._closing = True
+        await self._free.wait()
+
     async def stop(self) -> None:
-        """Stop reading, commit, leave the group."""
+        """Commit, leave the group."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -144,7 +156,10 @@ class RoleService(abc.ABC):
 
     async def _consume(self, stream: StreamT[Any]) -> None:
         async for event in stream.events():
+            if self._closing:
+                continue
             self._busy_since = time.monotonic()
+            self._free.clear()
             try:
                 batch = await self._in_order(event.value)
                 if batch is not None:
@@ -155,6 +170,11 @@ class RoleService(abc.ABC):
                 raise
             finally:
                 self._busy_since = None
+                self._free.set()
+
+    def alive(self) -> None:
+        """A batch that takes long goes on: it is waiting for somebody, not stuck."""
+        self._busy_since = time.monotonic()
 
     def stuck(self) -> str | None:
         """Why this role is not alive; None: it is.
