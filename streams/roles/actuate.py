@@ -25,6 +25,7 @@ from models.domain.outcome import Outcome, Result
 from models.step import SpecChange
 from streams import codec
 from streams.kafka.batch import FetchedBatch
+from streams.kafka.lease import Lease
 from streams.kafka.outbox import Outbox
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
@@ -84,6 +85,7 @@ class Actuate(RoleService):
         """Per partition that catches up: decisions that have an outcome in the log."""
         self._held: dict[int, set[str]] = {}
         """Per partition that catches up: workloads whose newest decision waits for the end."""
+        self._lease = Lease(session_timeout_s=settings.session_timeout_s)
         self._read: dict[int, int] = {}
         self._caught_up_at: dict[int, int] = {}
         self._partitions = 0
@@ -168,8 +170,9 @@ class Actuate(RoleService):
             return found
         if hold:
             self._held[number].add(decision.workload)
+        generation = self.app.consumer_generation_id
         future = self._dispatcher.submit(decision, hold=hold)
-        task = asyncio.create_task(self._answer(future, decision))
+        task = asyncio.create_task(self._answer(future, decision, generation))
         self._open[decision.id] = task
         task.add_done_callback(lambda _: self._over(decision.id))
         return task
@@ -181,8 +184,13 @@ class Actuate(RoleService):
             await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
             self.alive()
 
-    async def _answer(self, future: asyncio.Future[Outcome], decision: Decision) -> None:
+    async def _answer(
+        self, future: asyncio.Future[Outcome], decision: Decision, generation: int
+    ) -> None:
         outcome = await future
+        if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
+            log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
+            raise asyncio.CancelledError
         task = asyncio.current_task()
         if task is not None:
             self._unsent.add(task)

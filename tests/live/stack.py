@@ -92,9 +92,12 @@ class WorkerProcess:
         plane: ControlPlane,
         specs: Path | None,
         roles: str,
+        through: dict[str, Any] | None = None,
     ) -> None:
+        """``through``: a kubeconfig that leads to ``plane`` by way of something else."""
+        folder.mkdir(exist_ok=True)
         kubeconfig = folder / "kubeconfig.json"
-        kubeconfig.write_text(json.dumps(plane.kubeconfig(ACTUATOR)))
+        kubeconfig.write_text(json.dumps(through or plane.kubeconfig(ACTUATOR)))
         names = [
             "bootstrap",
             "topic_prefix",
@@ -106,6 +109,7 @@ class WorkerProcess:
             "lateness_s",
             "decision_valid_s",
             "session_timeout_s",
+            "request_timeout_s",
         ]
         self.environment = {
             **os.environ,
@@ -139,6 +143,28 @@ class WorkerProcess:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
         self.log.write_text("")
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def send(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def terminate(self) -> tuple[int, float]:
+        """SIGTERM: the exit code, and seconds until the process was gone."""
+        assert self._process is not None
+        began = time.monotonic()
+        self._process.terminate()
+        return self._process.wait(30), time.monotonic() - began
+
+    def resident_bytes(self) -> int:
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self) -> int:
         assert self._process is not None
