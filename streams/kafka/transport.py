@@ -22,6 +22,10 @@ from faust.types.tuples import ConsumerMessage
 from streams.kafka.batch import FetchedBatch, Run, run_of
 from streams.kafka.bulk import deliver_runs
 
+FETCH_BYTES = 4 * 1024 * 1024
+QUEUED_BATCHES = 16
+"""Fetched batches that wait for an agent that is held up: at most 64 MiB a role."""
+
 
 class OffsetPolicy(Protocol):
     """What a role says of its offsets."""
@@ -177,6 +181,13 @@ class RoleApp(faust.App):
     offsets: OffsetPolicy
     fetch_max_wait_ms: int
 
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """See the parent, which seeks nothing when a group has more members than partitions."""
+        await super()._on_partitions_assigned(assigned, generation_id)
+        if not assigned and not self.should_stop:
+            async with cast("BatchConsumer", self.consumer)._seeking:
+                await self.offsets.seek_to(frozenset())
+
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
 
@@ -217,7 +228,7 @@ def role_app(
         broker_commit_interval=commit_interval_s,
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=None,
-        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_max_fetch_size=FETCH_BYTES,
         stream_wait_empty=False,
         loghandlers=[],
         logging_config=None,
@@ -231,5 +242,7 @@ def role_app(
 def batch_topic(app: RoleApp, name: str) -> Any:
     """A topic of ``app`` whose events are ``FetchedBatch``es."""
     return app.topic(
-        name, schema=BatchSchema(key_type=bytes, value_type=bytes, allow_empty=True), maxsize=64
+        name,
+        schema=BatchSchema(key_type=bytes, value_type=bytes, allow_empty=True),
+        maxsize=QUEUED_BATCHES,
     )

@@ -144,6 +144,9 @@ class WorkerProcess:
         self._process.wait(10)
         self.log.write_text("")
 
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def pause(self) -> None:
         self.send(signal.SIGSTOP)
 

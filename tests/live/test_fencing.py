@@ -63,7 +63,7 @@ PAIRS = {
 
 @dataclass
 class Actuators:
-    """Two workers with the role actuate on two partitions, each behind a proxy of its own."""
+    """Two workers with the role actuate on one partition, each behind a proxy of its own."""
 
     settings: Settings
     plane: ControlPlane
@@ -90,7 +90,7 @@ def actuators(
     kafka: KafkaServer, granted: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Actuators]:
     settings = stack.fresh_settings(
-        kafka.bootstrap, partitions=2, session_timeout_s=2.0, commit_interval_s=60.0
+        kafka.bootstrap, partitions=1, session_timeout_s=2.0, commit_interval_s=60.0
     )
     asyncio.run(stack.make_topics(settings))
     folder = tmp_path_factory.mktemp("fencing")
