@@ -34,18 +34,22 @@ class Lease:
         coordinator cannot be asked.
         """
         async with self._asking:
-            sure = time.monotonic() - self._sure_at < self._sure_for_s
-            if self._generation == generation and sure:
+            if self._generation == generation and self._sure():
                 return True
             while True:
                 asked_at = time.monotonic()
                 answer = await thread.call_thread(_ask, thread, generation)
-                if answer is not None:
-                    break
+                if answer is False:
+                    return False
+                if answer:
+                    self._sure_at, self._generation = asked_at, generation
+                    if self._sure():
+                        return True
+                    continue  # The answer was slept over, or long in coming.
                 await asyncio.sleep(PAUSE_S)
-            if answer:
-                self._sure_at, self._generation = asked_at, generation
-            return bool(answer)
+
+    def _sure(self) -> bool:
+        return time.monotonic() - self._sure_at < self._sure_for_s
 
 
 async def _ask(thread: Any, generation: int) -> bool | None:

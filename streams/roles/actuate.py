@@ -76,9 +76,11 @@ class Actuate(RoleService):
         self._pending: dict[int, dict[int, asyncio.Task[None]]] = {}
         """Per partition: offsets of decisions without an acknowledged outcome."""
         self._open: dict[str, asyncio.Task[None]] = {}
-        """The same by decision."""
+        """The same by decision, of this assignment."""
         self._unsent: set[asyncio.Task[None]] = set()
-        """Those of them whose outcome is on its way to the broker."""
+        """Those of them that have an outcome, which the broker has not acknowledged."""
+        self._sending: set[asyncio.Task[None]] = set()
+        """Those of these that are ours to tell, and on their way."""
         self._ours: dict[str, asyncio.Task[None]] = {}
         """What was on its way when partitions were assigned: it is not answered again."""
         self._answered: dict[int, set[str]] = {}
@@ -116,7 +118,8 @@ class Actuate(RoleService):
         self._answered.clear()
         self._read.clear()
         await self._give_up()
-        self._ours = {name: task for name, task in self._open.items() if task in self._unsent}
+        self._ours = {name: task for name, task in self._open.items() if task in self._sending}
+        self._open = {}
         topic = self.settings.topic_prefix + self.topic
         tps = [TP(topic, number) for number in partitions]
         ends = await self.consumer.highwaters(*tps) if tps else {}
@@ -174,7 +177,7 @@ class Actuate(RoleService):
         future = self._dispatcher.submit(decision, hold=hold)
         task = asyncio.create_task(self._answer(future, decision, generation))
         self._open[decision.id] = task
-        task.add_done_callback(lambda _: self._over(decision.id))
+        task.add_done_callback(lambda done: self._over(decision.id, done))
         return task
 
     async def _room(self) -> None:
@@ -188,13 +191,16 @@ class Actuate(RoleService):
         self, future: asyncio.Future[Outcome], decision: Decision, generation: int
     ) -> None:
         outcome = await future
-        if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
-            log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
-            raise asyncio.CancelledError
         task = asyncio.current_task()
         if task is not None:
             self._unsent.add(task)
             task.add_done_callback(self._unsent.discard)
+        if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
+            log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
+            raise asyncio.CancelledError
+        if task is not None:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
         cause = decision.inputs.cause
         if outcome.result is Result.APPLIED and cause is not None:
             self._metrics.reaction_seconds.observe(max(outcome.at - cause.at, 0.0))
@@ -202,8 +208,9 @@ class Actuate(RoleService):
         sent = await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
         await sent
 
-    def _over(self, decision: str) -> None:
-        del self._open[decision]
+    def _over(self, decision: str, task: asyncio.Task[None]) -> None:
+        if self._open.get(decision) is task:
+            del self._open[decision]
         self._advance()
 
     def _advance(self) -> None:

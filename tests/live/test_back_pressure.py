@@ -1,8 +1,8 @@
-"""The API server hangs while decisions come: ingest goes on, and what is held stays bounded.
+"""The API server hangs while decisions come, then the broker while outcomes go.
 
-Rule: it is the API server's own process that is stopped, so every connection stalls as it does
-in earnest; afterwards each workload stands at its newest decision, and each decision was told
-once.
+Rule: it is the servers' own processes that are stopped, so every connection stalls as it does in
+earnest.  Ingest goes on, what is held stays bounded; afterwards each workload stands at its
+newest decision, and each decision was told once.
 """
 
 from __future__ import annotations
@@ -107,8 +107,27 @@ async def test_the_api_server_hangs(
             stands = await asyncio.to_thread(stack.read_deployment, granted, name)
             assert stands["spec"]["replicas"] == decision.to.replicas["default"]
             assert stands["metadata"]["annotations"][EPOCH_ANNOTATION] == str(decision.epoch)
+        await _broker_stalls(settings, kafka)
     finally:
         worker.stop()
+
+
+async def _broker_stalls(settings: Settings, kafka: KafkaServer) -> None:
+    """Outcomes wait for the broker, and each is told once when it is back."""
+    begin = 2 + ROUNDS * DECISIONS
+    made = [
+        acting.decided(name, sequence, 2 + sequence % 7)
+        for sequence in range(begin, begin + DECISIONS)
+        for name in NAMES
+    ]
+    await acting.publish(settings, made)
+    await asyncio.to_thread(kafka.pause)
+    await asyncio.sleep(2.0)
+    await asyncio.to_thread(kafka.resume)
+    found = await acting.all_answered(settings, made)
+    assert {len(told) for told in found.values()} == {1}
+    for decision in made[-len(NAMES) :]:
+        assert [outcome.result for outcome in found[decision.id]] == [Result.APPLIED]
 
 
 async def _until_told(settings: Settings, made: list[Decision]) -> None:

@@ -71,6 +71,8 @@ class Rig:
             metrics=Metrics(),
         )
         self.member = True
+        self.asked = asyncio.Event()
+        self.asked.set()
         # The member of the group, and where the log ends: what a broker would say.
         says = SimpleNamespace(_thread=None, highwaters=self._highwaters)
         self.role.app.consumer = says  # type: ignore[assignment]
@@ -78,6 +80,7 @@ class Rig:
         self.end = 0
 
     async def _held(self, *_: Any) -> bool:
+        await self.asked.wait()
         return self.member
 
     async def _highwaters(self, *tps: Any) -> dict[Any, int]:
@@ -201,6 +204,30 @@ async def test_whoever_is_no_longer_the_owner_tells_nothing_and_commits_nothing(
     await turns()
     assert rig.outbox.sent == []
     assert rig.role.frontiers == {0: 0}
+
+
+async def test_while_nobody_says_whether_it_is_the_owner_it_takes_up_no_more(rig: Rig) -> None:
+    rig.outbox.acknowledge()
+    rig.asked.clear()
+    await rig.assign()
+    batch = [made(n % WORKLOADS, n // WORKLOADS + 1) for n in range(2 * MOST_UNSENT)]
+    reading = asyncio.create_task(rig.read(0, batch))
+    await turns(500)
+    assert not reading.done()
+    assert len(rig.role._unsent) <= MOST_UNSENT + TURN
+    # Assigned anew before there was an answer: the older outcomes are not its to tell any more,
+    # and what is read again gets one of its own.
+    await rig.assign()
+    rig.member = False
+    rig.asked.set()
+    await asyncio.wait_for(reading, 10)
+    await turns()
+    assert rig.outbox.sent == []
+    rig.member = True
+    await rig.read(0, batch)
+    await turns()
+    assert len(rig.told()) == len(batch)
+    assert rig.role.frontiers == {0: len(batch)}
 
 
 async def nothing_answered(*_: Any) -> set[str]:
