@@ -33,8 +33,8 @@ from tests.live import acting, stack
 from tests.live.holding import HoldingProxy
 
 PROMISED_S = 5.0
-SESSION_S = 6.0
-"""Kafka's usual floor: whoever is not in the group within a moment of the exit has left it."""
+SESSION_S = 3.0
+"""Whoever is not in the group a moment after a stop of some tenths of a second has left it."""
 
 EVERY_ROLE = ",".join(ROLES)
 HANGING = ("hang-0", "hang-1", "hang-2", "hang-3")
@@ -215,7 +215,7 @@ async def test_while_the_broker_is_away(rig: Rig) -> None:
         await asyncio.to_thread(rig.kafka.resume)
         await asyncio.to_thread(rig.kafka.kill)
         gone = await asyncio.to_thread(second.terminate)
-        await asyncio.to_thread(rig.kafka.start)
+        rig.kafka.start()  # In this thread: a server dies with the thread that started it.
         await rig.start(EVERY_ROLE)
     for worker, (code, took_s) in ((first, stalled), (second, gone)):
         assert code == os.EX_TEMPFAIL, worker.log.read_text()[-3000:]
