@@ -119,7 +119,7 @@ TABLE: dict[Name, Topic] = {
     )
 }
 
-EQUAL: tuple[Name, ...] = ("load", "steps", "decisions", "snapshots")
+EQUAL: tuple[Name, ...] = ("load", "steps", "decisions", "outcomes", "snapshots")
 """Topics whose partition counts must be equal: their keys are partitioned alike."""
 
 

@@ -41,6 +41,11 @@ def committed_at(metadata: str) -> float | None:
         return None
 
 
+FETCH_BYTES = 4 * 1024 * 1024
+QUEUED_BATCHES = 16
+"""Fetched batches that wait for an agent that is held up: at most 64 MiB a role."""
+
+
 class OffsetPolicy(Protocol):
     """What a role says of its offsets."""
 
@@ -278,7 +283,7 @@ def role_app(
         broker_commit_interval=commit_interval_s,
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=None,
-        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_max_fetch_size=FETCH_BYTES,
         stream_wait_empty=False,
         loghandlers=[],
         logging_config=None,
@@ -292,5 +297,7 @@ def role_app(
 def batch_topic(app: RoleApp, name: str) -> Any:
     """A topic of ``app`` whose events are ``FetchedBatch``es."""
     return app.topic(
-        name, schema=BatchSchema(key_type=bytes, value_type=bytes, allow_empty=True), maxsize=64
+        name,
+        schema=BatchSchema(key_type=bytes, value_type=bytes, allow_empty=True),
+        maxsize=QUEUED_BATCHES,
     )

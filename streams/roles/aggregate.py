@@ -97,6 +97,15 @@ class Aggregate(RoleService):
         self.folded = 0
         """Events folded since the start."""
 
+    async def settle(self) -> None:
+        """Hand on what is folded, so that whoever takes over folds as little as can be again."""
+        await super().settle()
+        for source in self._sources.values():
+            if source.folded is not source.sent:
+                await self._flush(source)
+            await acknowledged([sent for _, sends in source.sends for sent in sends])
+            self._advance(source)
+
     def durable(self) -> bool:
         """Whether the broker has acknowledged all that was folded."""
         return all(_durable(source) for source in self._sources.values())

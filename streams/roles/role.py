@@ -53,6 +53,7 @@ class RoleService(abc.ABC):
         self._unsettled: dict[int, Unsettled] = {}
         self._beat_at = time.monotonic()
         self._lanes: dict[int, Lane] = {}
+        self._closing = False
         self.failure: asyncio.Future[BaseException] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.app: RoleApp = role_app(
@@ -74,8 +75,19 @@ class RoleService(abc.ABC):
         await self.app.start()
         self.spawn(self._heartbeat(), "heartbeat")
 
+    async def settle(self) -> None:
+        """Before a stop: take nothing more, and finish what is begun.
+
+        Takes as long as it takes; a caller in a hurry cancels it, and what is not finished is
+        done again by whoever takes over.
+        """
+        self._closing = True
+        for lane in self._lanes.values():
+            lane.drop()
+            await lane.rest()
+
     async def stop(self) -> None:
-        """Stop reading, commit, leave the group."""
+        """Commit, leave the group."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -153,6 +165,8 @@ class RoleService(abc.ABC):
 
     async def _consume(self, stream: StreamT[Any]) -> None:
         async for event in stream.events():
+            if self._closing:
+                continue
             lane = self._lane(event.value.partition)
             await lane.room()
             try:
@@ -193,6 +207,11 @@ class RoleService(abc.ABC):
             standing = self.consumer.standing(TP(topic, number))
             found.append(progress_of(number, standing, unsettled, now=now))
         return found
+
+    def alive(self) -> None:
+        """A batch that takes long goes on: it is waiting for somebody, not stuck."""
+        for lane in self._lanes.values():
+            lane.alive()
 
     def stuck(self) -> str | None:
         """Why this role is not alive; None: it is.

@@ -94,9 +94,11 @@ class WorkerProcess:
         plane: ControlPlane | None,
         specs: Path | None,
         roles: str,
+        through: dict[str, Any] | None = None,
         tree: Path | None = None,
     ) -> None:
-        """``plane`` None: decisions act on memory; ``tree``: another version's packages."""
+        """``plane`` None: decisions act on memory; ``through``: a kubeconfig that leads to it by
+        way of something else; ``tree``: another version's packages."""
         folder.mkdir(exist_ok=True)
         self._tree = tree
         names = [
@@ -110,6 +112,7 @@ class WorkerProcess:
             "lateness_s",
             "decision_valid_s",
             "session_timeout_s",
+            "request_timeout_s",
         ]
         self.environment = {
             **os.environ,
@@ -120,7 +123,7 @@ class WorkerProcess:
             self.environment["FORETIDE_ACTUATOR"] = "memory"
         else:
             kubeconfig = folder / "kubeconfig.json"
-            kubeconfig.write_text(json.dumps(plane.kubeconfig(ACTUATOR)))
+            kubeconfig.write_text(json.dumps(through or plane.kubeconfig(ACTUATOR)))
             self.environment["FORETIDE_KUBECONFIG"] = str(kubeconfig)
         if specs is not None:
             self.environment["FORETIDE_SPECS"] = str(specs)
@@ -152,19 +155,36 @@ class WorkerProcess:
         found = [re.fullmatch(rf"{name}(\{{.*\}})? (\S+)", line) for line in lines]
         return {match[1] or "": float(match[2]) for match in found if match}
 
-    def pause(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
     def kill(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
         self.log.write_text("")
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def send(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def terminate(self) -> tuple[int, float]:
+        """SIGTERM: the exit code, and seconds until the process was gone."""
+        assert self._process is not None
+        began = time.monotonic()
+        self._process.terminate()
+        return self._process.wait(30), time.monotonic() - began
+
+    def resident_bytes(self) -> int:
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self) -> int:
         assert self._process is not None
