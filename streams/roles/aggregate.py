@@ -39,8 +39,8 @@ FASTEST_REPORT_S = 0.05
 
 
 FLUSH_SHARE = 10.0
-"""A flush that took t is followed by the next no sooner than this many t: a tenth of the time at
-most goes into telling a second again and again."""
+"""A flush that took t is followed by the source's next no sooner than this many t for each source:
+a tenth of the time at most goes into telling a second again and again."""
 
 FLUSH_MOST_S = 0.25
 """The longest a partial waits for that."""
@@ -212,7 +212,8 @@ class Aggregate(RoleService):
             source.sent = mark
             now = loop.time()
             longest = self._clock.wall_seconds(FLUSH_MOST_S)
-            source.due_at = now + min((now - began) * FLUSH_SHARE, longest)
+            wait = (now - began) * FLUSH_SHARE * max(len(self._sources), 1)
+            source.due_at = now + min(wait, longest)
 
     def _bundles(self, loads: Sequence[Load]) -> Iterator[tuple[int, set[int], bytes]]:
         """(load partition, blocks, message) of partials, several to a message."""
