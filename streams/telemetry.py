@@ -63,9 +63,12 @@ class TelemetryDecoder:
         """
         if max(len(self._workloads.names), len(self._tenants.names)) > KNOWN:
             self._begin_anew()
-        given = [value or b"" for value in values] if None in values else values
-        given = cast("Sequence[bytes]", given)
-        lengths = np.fromiter(map(len, given), np.int64, len(given))
+        given = cast("Sequence[bytes]", values)
+        try:
+            lengths = np.fromiter(map(len, given), np.int64, len(given))
+        except TypeError:  # One has no value.
+            given = [value or b"" for value in values]
+            lengths = np.fromiter(map(len, given), np.int64, len(given))
         parts: list[Columns] = []
         left: list[int] = []
         for begin, end in _chunks(lengths):

@@ -82,7 +82,7 @@ def command(
 
 async def _work(settings: Settings) -> None:
     from actuators.clock import SystemClock  # noqa: PLC0415 - heavy
-    from streams.app import build  # noqa: PLC0415 - heavy
+    from streams.app import build, spare_the_collector  # noqa: PLC0415 - heavy
     from streams.specs import read_specs  # noqa: PLC0415 - heavy
 
     given: list[AgentScaler | Pool] = []
@@ -95,6 +95,7 @@ async def _work(settings: Settings) -> None:
     clock = SystemClock()
     actuator = await _actuator(settings, clock) if "actuate" in settings.roles else None
     worker = build(settings, clock=clock, actuator=actuator, specs=given)
+    spare_the_collector()
     try:
         await worker.start()
         await worker.ready()

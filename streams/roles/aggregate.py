@@ -24,7 +24,7 @@ from actuators.clock import Clock
 from models.blocks import BlockFold
 from models.domain.load import Load, Progress, SourceProgress
 from streams import codec
-from streams.kafka.batch import FetchedBatch
+from streams.kafka.batch import FetchedBatch, Run
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
@@ -165,18 +165,20 @@ class Aggregate(RoleService):
     ) -> tuple[DecodedBatch, NDArray[np.int64], float]:
         """Decode and fold; also the messages' offsets, and the newest append time."""
         offsets = np.concatenate([_ints(run.offsets) for run in batch.runs])
-        stamps = np.concatenate(
-            [
-                np.broadcast_to(np.array(run.timestamps, np.int64), len(run.offsets))
-                for run in batch.runs
-            ]
-        )
-        distinct, which = np.unique(stamps, return_inverse=True)
-        mapped = np.array([self._clock.at_wall(ms / 1000.0) for ms in distinct.tolist()])
+        stamps = np.concatenate([_each(run.timestamps, len(run.offsets)) for run in batch.runs])
+        mapped = np.concatenate([self._mapped(run) for run in batch.runs])
         values = list(chain.from_iterable(run.values for run in batch.runs))
-        decoded = source.decoder.decode(values, mapped[which])
+        decoded = source.decoder.decode(values, mapped)
         source.fold.fold(offsets, stamps // 1000, decoded.columns)
         return decoded, offsets, float(mapped.max())
+
+    def _mapped(self, run: Run) -> NDArray[np.float64]:
+        """When the log took in each record, by the pipeline's clock."""
+        count = len(run.offsets)
+        if isinstance(run.timestamps, int):
+            return np.full(count, self._clock.at_wall(run.timestamps / 1000.0))
+        stamps = [self._clock.at_wall(ms / 1000.0) for ms in run.timestamps]
+        return np.array(stamps, np.float64)
 
     async def _reject(
         self,
@@ -311,6 +313,13 @@ class Aggregate(RoleService):
             mark = source.sent
             if mark is source.folded and mark.position >= ends[tp] and asked_at > mark.watermark:
                 mark.watermark = asked_at
+
+
+def _each(stamps: int | Sequence[int], count: int) -> NDArray[np.int64]:
+    """Timestamps, one a record."""
+    if isinstance(stamps, int):
+        return np.full(count, stamps, np.int64)
+    return np.array(stamps, np.int64)
 
 
 def _ints(offsets: Sequence[int]) -> NDArray[np.int64]:
