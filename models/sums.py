@@ -53,14 +53,16 @@ class Sums:
         self.dropped = 0
         self.latency_count = 0
         self.latency_us = 0
-        self.latency: dict[int, int] = {}
+        self.latency: dict[int, int] | None = None
+        """By bucket.  What is here is never changed, as partials have it too."""
         self.tokens_in_started = 0
         self.tokens_in = 0
         self.tokens_out = 0
-        self.tenants: dict[str, int] = {}
-        self.pods: dict[str, PodGauge] = {}
-        self.replicas: dict[str, ReplicaGauge] = {}
-        self.started_s: list[float] = []
+        # Most have none of these, and there may be a hundred thousand of them.
+        self.tenants: dict[str, int] | None = None
+        self.pods: dict[str, PodGauge] | None = None
+        self.replicas: dict[str, ReplicaGauge] | None = None
+        self.started_s: tuple[float, ...] = ()
 
     def add_other(self, event: Resource | ReplicaReport, offset: int) -> None:
         """Add an event that is no request."""
@@ -75,6 +77,8 @@ class Sums:
 
     def add_tenant(self, tenant: str, count: int) -> None:
         """Count finished requests of a tenant: the first ``MAX_TENANTS`` have names."""
+        if self.tenants is None:
+            self.tenants = {}
         tenants = self.tenants
         known = tenant in tenants or len(tenants) < MAX_TENANTS
         name = tenant if known else OTHER_TENANTS
@@ -82,14 +86,14 @@ class Sums:
 
     def add_latencies(self, buckets: Sequence[int], counts: Sequence[int]) -> None:
         """Count latencies by bucket; no bucket comes twice."""
-        latency = self.latency
-        if not latency:
-            self.latency = dict(zip(buckets, counts, strict=True))
-            return
-        for bucket, count in zip(buckets, counts, strict=True):
+        latency = dict(zip(buckets, counts, strict=True))
+        for bucket, count in self.latency.items() if self.latency else ():
             latency[bucket] = latency.get(bucket, 0) + count
+        self.latency = latency
 
     def _resource(self, event: Resource, at_us: int) -> None:
+        if self.pods is None:
+            self.pods = {}
         before = self.pods.get(event.pod)
         if before is not None and before.at_us > at_us:
             return
@@ -106,7 +110,9 @@ class Sums:
 
     def _replicas(self, event: ReplicaReport, at_us: int) -> None:
         variant = DEFAULT_VARIANT if event.variant is UNSET else event.variant
-        self.started_s.extend(event.started_s)
+        self.started_s += event.started_s
+        if self.replicas is None:
+            self.replicas = {}
         before = self.replicas.get(variant)
         if before is None or before.at_us <= at_us:
             self.replicas[variant] = ReplicaGauge(
@@ -129,12 +135,12 @@ class Sums:
             dropped=self.dropped,
             latency_count=self.latency_count,
             latency_us=self.latency_us,
-            latency=dict(self.latency),
+            latency={} if self.latency is None else self.latency,
             tokens_in_started=self.tokens_in_started,
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
-            tenants=dict(self.tenants),
-            pods=dict(self.pods),
-            replicas=dict(self.replicas),
-            started_s=tuple(self.started_s),
+            tenants=dict(self.tenants or ()),
+            pods=dict(self.pods or ()),
+            replicas=dict(self.replicas or ()),
+            started_s=self.started_s,
         )

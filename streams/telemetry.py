@@ -25,7 +25,7 @@ from streams.scan.scanner import Scanner
 CHUNK = 4096
 """Messages scanned in one pass, at most."""
 
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = 1024 * 1024
 """About how many bytes at most: what is joined stays in the processor's cache."""
 
 FEW_BYTES = 16 * 1024

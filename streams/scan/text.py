@@ -24,6 +24,9 @@ PADDING = bytes(512)
 WORD = 8
 """Bytes of a word."""
 
+_STEPS = 6
+"""Words that are looked at one after the other for a quote, before all quotes are looked for."""
+
 _ALL_TRUE = {16: (np.uint16, 0x0101), 32: (np.uint32, 0x01010101)}
 """What as many truths as an item has words are, read as one integer."""
 
@@ -33,6 +36,7 @@ def _each(byte: int) -> np.uint64:
 
 
 _HIGH, _ZEROS, _QUOTES = _each(0x80), _each(ord("0")), _each(ord('"'))
+_QUOTE, _NOWHERE = ord('"'), 1 << 40
 _ABOVE_NINE = _each(0x80 - 10)
 _ONE = np.uint64(1)
 _FOLDS = tuple(
@@ -56,6 +60,7 @@ class Text:
         """``places`` given to the methods lie within the bytes, or up to 32 behind them."""
         self.joined = joined
         self.bytes = np.frombuffer(joined, np.uint8)
+        self._all_quotes: Ints | None = None
         self._items = {
             size: np.ndarray((len(joined) - size + 1,), kind, joined, strides=(1,))
             for size, kind in ((8, "<u8"), (16, "V16"), (32, "V32"))
@@ -127,12 +132,24 @@ class Text:
     def to_quote(self, places: Ints, *, most: int) -> Ints:
         """Bytes up to the next quote; -1: beyond ``most``."""
         count = _before_quote(self._items[WORD][places])
-        for begin in range(WORD, most + 1, WORD):
+        for begin in range(WORD, _STEPS * WORD, WORD):
             waiting = np.flatnonzero(count == begin)
             if not len(waiting):
-                break
+                return np.where(count > most, -1, count)
             count[waiting] += _before_quote(self._items[WORD][places[waiting] + begin])
+        waiting = np.flatnonzero(count == _STEPS * WORD)
+        if len(waiting):
+            quotes = self._quotes()
+            begins = places[waiting]
+            count[waiting] = quotes[np.searchsorted(quotes, begins)] - begins
         return np.where(count > most, -1, count)
+
+    def _quotes(self) -> Ints:
+        """Where all quotes are, and one that is nowhere; found once."""
+        if self._all_quotes is None:
+            found = np.flatnonzero(self.bytes == _QUOTE)
+            self._all_quotes = np.append(found, _NOWHERE)
+        return self._all_quotes
 
 
 def _cut(length: int) -> list[tuple[int, int]]:

@@ -39,6 +39,14 @@ def test_decimals_are_hardly_ever_unsure() -> None:
     assert unsure.sum() < 10
 
 
+@pytest.mark.parametrize("length", [0, 7, 8, 47, 48, 49, 252, 253, 254, 300])
+def test_a_far_quote_is_found_too(length: int) -> None:
+    text = Text(b"x" * length + b'"' + b"tail without" + PADDING)
+    places = np.array([0, length + 1, length // 2])
+    found = text.to_quote(places, most=253).tolist()
+    assert found == [length if length <= 253 else -1, -1, length - length // 2]
+
+
 def text_of(value: bytes) -> tuple[Text, np.ndarray]:
     return Text(value + PADDING), np.arange(len(value))
 
@@ -63,7 +71,8 @@ def test_digits_are_read_as_int_does(value: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(byte_soup, st.integers(0, 40))
+@given(byte_soup, st.integers(0, 63))
+@example(b"x" * 47 + b'"' + b"y" * 70 + b'"', 40)
 def test_a_quote_is_found_where_it_is(value: bytes, most: int) -> None:
     text, places = text_of(value)
     lengths, words = text.quoted(places, most=most)
