@@ -17,11 +17,11 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from chaos.fleet import Fleet, Worker
@@ -30,18 +30,22 @@ from confluent_kafka import Producer
 from throughput_fill import counted, say, values
 
 from lab.servers import KafkaServer, ToolsMissingError
-from streams import topics
+from models.domain.load import Progress
+from streams import codec, topics
 from streams.settings import Settings
 
 TOGETHER = 10
 """Events of a message: so that one thread can publish more than the worker takes in."""
 
-AHEAD = 1_000_000
-"""Events that wait for the worker: about a second's worth, of which it never sees the end."""
+AHEAD = 2_000_000
+"""Events that wait for the worker, or that it has not told of yet: a few seconds' worth."""
 
 SAMPLE_S = 2.0
 WARM_SHARE, WARM_S = 0.2, 60.0
 """Memory at the beginning is looked at after this share of the time, and no later than this."""
+
+PROGRESS = b"progress"
+"""The key of what a worker tells of its progress."""
 
 KEPT_BYTES = 512 * 1024 * 1024
 """Of a partition of telemetry: what is older goes, or minutes of full load would fill the disk."""
@@ -160,7 +164,7 @@ async def _soak(seconds: float, settings: Settings, fleet: Fleet, worker: Worker
     publisher = Publisher(settings)
     publisher.start()
     began = loop.time()
-    follower = asyncio.create_task(_follow(worker, publisher))
+    follower = asyncio.create_task(_follow(settings, publisher))
     samples: list[tuple[float, int, float]] = []
     try:
         while loop.time() < began + seconds:
@@ -173,7 +177,7 @@ async def _soak(seconds: float, settings: Settings, fleet: Fleet, worker: Worker
         folded, took = publisher.folded, loop.time() - began
         await asyncio.to_thread(publisher.stop)
         await _until(
-            lambda: publisher.folded >= publisher.sent, THROUGH_S, "not all was folded in time"
+            lambda: publisher.folded >= publisher.sent, THROUGH_S, "not all was told in time"
         )
     finally:
         follower.cancel()
@@ -192,6 +196,7 @@ async def _soak(seconds: float, settings: Settings, fleet: Fleet, worker: Worker
         "partitions": settings.partitions,
         "ahead_offsets": AHEAD // TOGETHER // settings.partitions,
         "max_commit_lag_offsets": max(lag for _, lag, _ in samples),
+        "assignments": fleet.assignments(),
         "rss_begin_mb": settled[0][2],
         "rss_end_mb": settled[-1][2],
         "rss_max_mb": round(highest, 1),
@@ -199,18 +204,25 @@ async def _soak(seconds: float, settings: Settings, fleet: Fleet, worker: Worker
     }
 
 
-async def _follow(worker: Worker, publisher: Publisher) -> None:
-    """Ask the worker what it has folded."""
-    while True:
-        publisher.folded = await asyncio.to_thread(_folded, worker)
-        await asyncio.sleep(0.05)
+async def _follow(settings: Settings, publisher: Publisher) -> None:
+    """Hear what the worker tells of its progress: what it has folded and handed on.
 
-
-def _folded(worker: Worker) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{worker.port()}/metrics", timeout=30) as page:
-        text: str = page.read().decode()
-    found = re.search(r"^foretide_events_total (\S+)$", text, re.MULTILINE)
-    return 0 if found is None else int(float(found[1]))
+    Its counter of events would count those again that a rebalance has it fold again.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(f"{settings.topic_prefix}load", 0)])
+        positions: dict[int, int] = {}
+        async for record in consumer:
+            if record.key != PROGRESS:
+                continue
+            for told in codec.load_records(record.value):
+                if isinstance(told, Progress):
+                    positions |= {source.source: source.position for source in told.progress}
+            publisher.folded = sum(positions.values()) * TOGETHER
+    finally:
+        await consumer.stop()
 
 
 def _rss_mb(worker: Worker) -> float:
