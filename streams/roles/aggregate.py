@@ -235,7 +235,7 @@ class Aggregate(RoleService):
             yield partition, blocks, _array(values)
 
     async def _flush_late(self) -> None:
-        """Flush what had to wait and was followed by nothing."""
+        """Flush what had to wait and was followed by nothing, and see what is acknowledged."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(max(self._clock.wall_seconds(FLUSH_MOST_S / 5), 0.005))
@@ -243,6 +243,8 @@ class Aggregate(RoleService):
                 waits = source.folded is not source.sent and loop.time() >= source.due_at
                 if waits and self._sources.get(number) is source:
                     await self._flush(source)
+                if self._sources.get(number) is source:
+                    self._advance(source)  # Not only with progress, which may have to wait.
 
     def _advance(self, source: _Source) -> None:
         """Move the frontier over blocks that are over and wholly acknowledged."""
