@@ -45,6 +45,9 @@ megabyte, and some seconds' work of a broker that is well."""
 PLATFORM_S = 1.0
 """How long a stopping worker waits for the platform: an answer takes milliseconds, or hangs."""
 
+TOLD = 10_000
+"""Decisions told here that are remembered, a megabyte: plan may send one twice after a takeover."""
+
 TURN = 50
 """Decisions taken up before others have a turn: outcomes known at once begin to be sent."""
 
@@ -86,6 +89,8 @@ class Actuate(RoleService):
         """Those of these that are ours to tell, and on their way."""
         self._ours: dict[str, asyncio.Task[None]] = {}
         """What was on its way when partitions were assigned: it is not answered again."""
+        self._told: dict[str, None] = {}
+        """Decisions whose outcome the broker has from us: the newest ``TOLD``, oldest first."""
         self._answered: dict[int, set[str]] = {}
         """Per partition that catches up: decisions that have an outcome in the log."""
         self._held: dict[int, set[str]] = {}
@@ -160,17 +165,17 @@ class Actuate(RoleService):
             self._answered.pop(number, None)
         self._advance()
 
-    async def _ask_what_is_answered(self, first: FetchedBatch) -> None:
-        number = first.partition
-        pending = self._pending.get(number)
-        _, since_ms, _ = next(iter(first.records()))
-        answered = await answered_since(self.settings, number, since_ms)
-        if self._pending.get(number) is pending:
-            self._answered[number] = answered
+    async def _ask_what_is_answered(self, batch: FetchedBatch) -> None:
+        pending = self._pending.get(batch.partition)
+        _, since_ms, _ = next(iter(batch.records()))
+        answered = await answered_since(self.settings, batch.partition, since_ms)
+        if self._pending.get(batch.partition) is pending:
+            self._answered[batch.partition] = answered
 
     async def _decision(
         self, batch: FetchedBatch, offset: int, value: bytes | None
     ) -> Decision | None:
+        """The decision of a record; None: this version cannot read it, and that is told."""
         try:
             return codec.decision(value or b"")
         except codec.REFUSALS as error:
@@ -181,8 +186,10 @@ class Actuate(RoleService):
     def _take(self, number: int, decision: Decision, *, hold: bool) -> asyncio.Task[None] | None:
         """The task that answers a decision; None: it has been answered."""
         found = self._open.get(decision.id) or self._ours.get(decision.id)
-        if found is not None or decision.id in self._answered.get(number, ()):
+        if found is not None:
             return found
+        if decision.id in self._told or decision.id in self._answered.get(number, ()):
+            return None
         if hold:
             self._held[number].add(decision.workload)
         future = self._dispatcher.submit(decision, hold=hold)
@@ -218,6 +225,9 @@ class Actuate(RoleService):
         self._metrics.outcomes.labels(outcome.result.value, outcome.why).inc()
         sent = await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
         await sent
+        self._told[decision.id] = None
+        if len(self._told) > TOLD:
+            del self._told[next(iter(self._told))]
 
     def _over(self, decision: str, task: asyncio.Task[None]) -> None:
         if self._open.get(decision) is task:

@@ -196,6 +196,23 @@ async def test_an_outcome_on_its_way_when_partitions_are_assigned_is_not_told_ag
     assert len(rig.outbox.sent) == 1
 
 
+async def test_a_decision_that_plan_sent_twice_is_told_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actuate, "TOLD", 3)
+    rig.outbox.acknowledge()
+    await rig.assign()
+    await rig.read(0, [made(0, 1), made(1, 1), made(0, 1)])
+    await turns()
+    await rig.read(3, [made(0, 1), made(1, 1)])
+    await turns()
+    assert rig.told() == {made(0, 1).id: Result.APPLIED, made(1, 1).id: Result.APPLIED}
+    assert rig.role.frontiers == {0: 5}
+    await rig.read(5, [made(number, 2) for number in range(5)])
+    await turns()
+    assert len(rig.role._told) == 3
+
+
 async def test_whoever_is_no_longer_the_owner_tells_nothing_and_commits_nothing(rig: Rig) -> None:
     rig.outbox.acknowledge()
     await rig.assign()
