@@ -32,7 +32,9 @@ LATENCY_S = 60
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
-_COUNT_BITS = 40
+_FEW_BITS, _COUNT_BITS = 20, 40
+"""Of a count in a packed bucket; above them is the bucket's index, which has less than 12."""
+
 _NARROW = "I"
 _COLUMNS = {
     "started": "I",
@@ -307,16 +309,21 @@ class Window:
 
 
 def _packed(counts: dict[int, int] | array[int]) -> array[int]:
+    """In 4 bytes a bucket where its counts are small, else in 8; sorted by bucket."""
     if isinstance(counts, array):
         return counts
-    return array("Q", [index << _COUNT_BITS | counts[index] for index in sorted(counts)])
+    small = max(counts.values(), default=0) < 1 << _FEW_BITS
+    bits = _FEW_BITS if small else _COUNT_BITS
+    form = _NARROW if small else "Q"
+    return array(form, [index << bits | counts[index] for index in sorted(counts)])
 
 
 def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
     if isinstance(counts, dict):
         return counts
-    mask = (1 << _COUNT_BITS) - 1
-    return {value >> _COUNT_BITS: value & mask for value in counts}
+    bits = _FEW_BITS if counts.typecode == _NARROW else _COUNT_BITS
+    mask = (1 << bits) - 1
+    return {value >> bits: value & mask for value in counts}
 
 
 def _narrow(column: array[int]) -> array[int]:
