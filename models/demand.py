@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from models.window import FRESH_S, LATENCY_S, Window
+from models.window import FRESH_S, LATENCY_S, SPAN, Window
 
 STEP_S = 10
 """The learner's grid."""
@@ -48,15 +48,16 @@ class DemandMeter:
     def short(self, complete: int | None) -> float | None:
         """Mean demand over the newest ``window_s``, the open second included; None: no data.
 
-        Never less than over those up to ``complete``, the last second that every source has
-        passed: of a newer one only a part may have been heard, where a source is behind or a
-        service's clock ahead, and what was not heard is no zero.
+        ``complete`` is the last second that every source has passed.  Of a newer one only a part
+        may have been heard, where a source is behind or a service's clock ahead, and what was not
+        heard is no zero: so it is the highest mean that ends at ``complete`` or after it.
         """
         newest = self.window.newest
         if newest is None:
             return None
-        heard = self._mean(newest)
-        return heard if complete is None or complete >= newest else max(heard, self._mean(complete))
+        width = self.window_s
+        begin = newest if complete is None else max(min(complete, newest), newest - SPAN + width)
+        return max([self._mean(through) for through in range(begin, newest + 1)])
 
     def _mean(self, through: int) -> float:
         begin = through - self.window_s + 1

@@ -54,6 +54,24 @@ class Merge:
         """Events that came after their second was closed; counted, never lost."""
         return sum(window.corrections for window in self._windows.values())
 
+    @property
+    def unheard(self) -> int | None:
+        """How many sources have never reported; None: not even how many there are is known."""
+        return None if self._sources is None else self._sources - len(self._watermarks)
+
+    def watermarks(self) -> dict[int, float]:
+        """Up to when each source is known read, Unix seconds by source."""
+        return dict(self._watermarks)
+
+    def missing_s(self, now: float) -> float | None:
+        """Seconds that should be complete at ``now``, Unix seconds, and are not; 0: none.
+
+        None before every source has reported: then no second is complete at all.
+        """
+        if self.closed_through is None:
+            return None
+        return max(now - self._lateness_s - 1 - self.closed_through, 0.0)
+
     def totals(self) -> dict[str, int]:
         """Events counted so far, by workload: what "exact" is measured on."""
         return {name: window.events for name, window in self._windows.items()}

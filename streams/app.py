@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from actuators.clock import Clock, SystemClock
 from actuators.protocol import Actuator
@@ -25,6 +25,9 @@ from streams.specs_table import SpecTable, encode_spec, spec_key
 from streams.web import Web
 
 log = logging.getLogger(__name__)
+
+SETTLE_S = 1.5
+"""Of the time for a stop, how much the roles have to finish what is begun."""
 
 
 class Worker:
@@ -49,6 +52,7 @@ class Worker:
         self._given = tuple(specs)
         self._check_topics = check_topics
         self.roles: list[RoleService] = [self._role(role) for role in settings.roles]
+        self.metrics.watch(self.roles)
         self.web = Web(settings, metrics=self.metrics, roles=self.roles)
         self._started: list[RoleService] = []
 
@@ -122,15 +126,38 @@ class Worker:
         done, _ = await asyncio.wait(failures, return_when=asyncio.FIRST_COMPLETED)
         raise next(iter(done)).result()
 
-    async def stop(self) -> None:
-        """Stop in the order of the flow, so that each role can still hand on what it has."""
-        for role in self.roles:
-            if role in self._started:
-                await role.stop()
-        self._started.clear()
-        await self.web.stop()
-        await self.table.stop()
-        await self.outbox.stop()
+    async def stop(self, *, within_s: float | None = None) -> bool:
+        """Finish what is begun, commit, leave the groups, disconnect.
+
+        True: all of it was done.  ``within_s``: how long it may take, by the machine's clock;
+        what is not done by then is given up and left as it is, as by a kill, and the answer is
+        False: whoever takes over does it again.  None: however long it takes.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = None if within_s is None else loop.time() + within_s
+        roles, self._started = self._started, []
+        settle_by = None if ends_at is None else loop.time() + min(SETTLE_S, ends_at - loop.time())
+        settled = await _by(settle_by, (role.settle() for role in roles))
+        stopped = await _by(ends_at, (role.stop() for role in roles))
+        if ends_at is not None and not (settled and stopped):
+            return False  # The rest would wait for the same broker.
+        rest = (self.web.stop(), self.table.stop(), self.outbox.stop())
+        return await _by(ends_at, rest) and settled and stopped
+
+
+async def _by(ends_at: float | None, work: Iterable[Awaitable[None]]) -> bool:
+    """Do all side by side until ``ends_at`` (loop time); False: something failed or was cut."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    if not tasks:
+        return True
+    left_s = None if ends_at is None else max(ends_at - asyncio.get_running_loop().time(), 0.0)
+    done, late = await asyncio.wait(tasks, timeout=left_s)
+    for task in late:
+        task.cancel()
+    failed = [error for task in done if (error := task.exception()) is not None]
+    for error in failed:
+        log.error("while stopping: %r", error, exc_info=error)
+    return not late and not failed
 
 
 def build(

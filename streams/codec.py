@@ -24,6 +24,7 @@ encode = msgspec.json.Encoder().encode
 """Any record to JSON; fields in the order of their definition, so equal records are equal bytes."""
 
 _load_records = msgspec.json.Decoder(Load | Progress | list[Load | Progress]).decode
+_load_record = msgspec.json.Decoder(Load | Progress).decode
 decision = msgspec.json.Decoder(Decision).decode
 forecast = msgspec.json.Decoder(Forecast).decode
 proposal = msgspec.json.Decoder(Proposal).decode
@@ -31,10 +32,37 @@ outcome = msgspec.json.Decoder(Outcome).decode
 rejected = msgspec.json.Decoder(Rejected).decode
 
 
+Fault = tuple[int | None, str, str]
+"""(index in the array or None, field as a JSON path, reason)"""
+
+
 def load_records(value: bytes) -> list[Load | Progress]:
     """The records of a message of the load topic: one, or an array of them."""
     found = _load_records(value)
     return found if isinstance(found, list) else [found]
+
+
+def loads(value: bytes | None) -> tuple[list[Load | Progress], list[Fault]]:
+    """As ``load_records``, but what is wrong with an element is said, and its neighbours are kept.
+
+    Never raises: whatever reads a load again (a new owner, a recording) gets the same of it.
+    """
+    try:
+        return load_records(value or b""), []
+    except REFUSALS as error:
+        whole: Fault = (None, *why(error, value))
+    try:
+        elements = _elements(value or b"")
+    except REFUSALS:
+        return [], [whole]
+    records: list[Load | Progress] = []
+    faults: list[Fault] = []
+    for index, element in enumerate(elements):
+        try:
+            records.append(_load_record(element))
+        except REFUSALS as error:
+            faults.append((index, *why(error, bytes(element))))
+    return records, faults
 
 
 class _StrictRequest(Request, frozen=True, kw_only=True, tag="request", forbid_unknown_fields=True):
@@ -73,8 +101,7 @@ class Decoded:
     """Events of one message in order, what was refused of it, and fields nobody knows."""
 
     events: list[Telemetry]
-    rejected: list[tuple[int | None, str, str]] = field(default_factory=list)
-    """(index in the array or None, field as a JSON path, reason)"""
+    rejected: list[Fault] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
 
 
@@ -106,7 +133,7 @@ def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
     try:
         elements = _elements(value)
     except REFUSALS as error:
-        decoded.rejected.append((None, *_why(error, value)))
+        decoded.rejected.append((None, *why(error, value)))
         return decoded
     for index, element in enumerate(elements):
         _element(bytes(element), index, appended_at, decoded)
@@ -117,7 +144,7 @@ def _element(value: bytes, index: int | None, appended_at: float, decoded: Decod
     try:
         event = _lenient(value)
     except REFUSALS as error:
-        decoded.rejected.append((index, *_why(error, value)))
+        decoded.rejected.append((index, *why(error, value)))
         return
     ahead = event.at - appended_at
     if ahead > MAX_AHEAD_S:
@@ -128,13 +155,16 @@ def _element(value: bytes, index: int | None, appended_at: float, decoded: Decod
     decoded.events.append(event)
 
 
-def _why(error: Exception, value: bytes) -> tuple[str, str]:
-    """Field (a JSON path, empty when it is not JSON) and reason, for a person."""
+def why(error: Exception, value: bytes | None) -> tuple[str, str]:
+    """Field (a JSON path, empty when it is not JSON) and reason, for a person.
+
+    ``error`` is one of ``REFUSALS``, raised by a decoder that was given ``value``.
+    """
     if isinstance(error, RecursionError):
         return "", "nested too deeply"
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        number = _NOT_A_NUMBER.search(value)
+        number = _NOT_A_NUMBER.search(value or b"")
         if number is not None:
             text = f"{number[1].decode()} is not JSON: numbers must be finite ({text})"
         return "", text
@@ -149,7 +179,7 @@ def _why(error: Exception, value: bytes) -> tuple[str, str]:
 
 
 def rejection(
-    topic: str, partition: int, offset: int, value: bytes | None, fault: tuple[int | None, str, str]
+    topic: str, partition: int, offset: int, value: bytes | None, fault: Fault
 ) -> Rejected:
     """The record that goes to foretide.rejected for one fault of one message."""
     index, path, reason = fault

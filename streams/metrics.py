@@ -5,7 +5,11 @@ Rule: a metric is a view of what the roles already count; names and units follow
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from streams.progress import ProgressCollector, Progressing
 
 
 class Metrics:
@@ -17,6 +21,12 @@ class Metrics:
         own = self.registry
         self.events = Counter("foretide_events_total", "Telemetry events folded.", registry=own)
         self.rejected = Counter("foretide_rejected_total", "Telemetry refused.", registry=own)
+        self.unreadable = Counter(
+            "foretide_unreadable_total",
+            "Records of Foretide's own topics that this version cannot read.",
+            ["topic"],
+            registry=own,
+        )
         self.unknown_fields = Counter(
             "foretide_unknown_fields_total",
             "Fields of telemetry that nobody knows.",
@@ -53,18 +63,6 @@ class Metrics:
             buckets=(0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
             registry=own,
         )
-        self.watermark_age = Gauge(
-            "foretide_watermark_age_seconds",
-            "How far a source's watermark is behind.",
-            ["source"],
-            registry=own,
-        )
-        self.missing = Gauge(
-            "foretide_missing_seconds",
-            "Seconds past due that no source has completed.",
-            ["partition"],
-            registry=own,
-        )
         self.snapshots_discarded = Counter(
             "foretide_snapshots_discarded_total",
             "Snapshots that could not be used: what they held was learned again.",
@@ -79,3 +77,7 @@ class Metrics:
         self.specs_refused = Gauge(
             "foretide_specs_refused", "Specs that were refused.", registry=own
         )
+
+    def watch(self, roles: Iterable[Progressing]) -> None:
+        """Tell the roles' progress at each scrape, partition by partition."""
+        self.registry.register(ProgressCollector(roles))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from models.domain.load import Load, Progress
-from models.fleet import Fleet, MemberState
+from models.fleet import NOTHING, Fleet, MemberState
+from models.step import StepResult
 from streams import codec, steplog
 from streams.kafka.ranges import Found, Ranges
 from streams.snapshots import (
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 STRETCH = 256
 """Snapshots read at first, from the end backwards; then four times as many, and so on."""
 
-WRITERS_STEPS = 1000
-"""Steps looked through for the last owner, where no checkpoint names one."""
+MOST_STEPS = 2000
+"""Steps looked through where there is no checkpoint: for the owner, and for where it began."""
 
 LOST_SHARE = 0.1
 """With more of its workloads' snapshots lost, all of a partition is learned again."""
@@ -51,7 +52,9 @@ class Recovered:
 
     ``fleet`` is None when all has to be learned.  ``loads`` is the load log's next offset,
     ``steps`` the end of the step log that was read, ``last`` the newest owner before.  ``names``
-    have snapshots; ``lost`` are workloads whose snapshots could not be used.
+    have snapshots; ``lost`` are workloads whose snapshots could not be used.  ``unsure`` is what
+    came of the last step, logged at ``unsure_at`` (Unix seconds): its owner may have died before
+    any of it was sent.
     """
 
     fleet: Fleet | None
@@ -60,6 +63,18 @@ class Recovered:
     last: Writer | None
     names: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
+    unsure: StepResult = NOTHING
+    unsure_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What the step log is applied to: a checkpoint, or nothing, where a fleet began anew."""
+
+    partition: int
+    writer: Writer
+    position: int
+    checkpoint: Checkpoint | None
 
 
 @dataclass(slots=True)
@@ -69,6 +84,8 @@ class _Log:
     end: int
     steps: list[tuple[int, StepRecord]] = field(default_factory=list)
     openings: Openings = field(default_factory=Openings)
+    newest_at: float = 0.0
+    """When the last of them was appended, Unix seconds."""
 
     def counted(self, position: int) -> list[tuple[int, StepRecord]]:
         """(offset, step) from ``position`` on, without the void ones."""
@@ -105,62 +122,54 @@ class Recovery:
         held = await self._snapshots(partition)
         checkpoints = _newest_first(self._checkpoint(found, partition) for found in held)
         known = [checkpoint for checkpoint in checkpoints if checkpoint.position >= begin]
-        first = min((c.position for c in known[:2]), default=max(end - WRITERS_STEPS, begin))
+        first = min((c.position for c in known[:2]), default=max(end - MOST_STEPS, begin))
         steps = _Log(end)
         try:
             await self._read_steps(partition, first, steps)
-            for checkpoint in known:
-                if not steps.openings.void(checkpoint.writer, checkpoint.position - 1):
-                    return await self._take_up(checkpoint, held, steps)
-            if held:
-                self._discard(partition, len(held), "no checkpoint of it can be used")
+            base = _base(partition, known, steps)
+            if base is not None:
+                return await self._take_up(base, held, steps)
+            why = "neither a checkpoint nor its beginning can be used" if checkpoints else None
         except UnusableError as error:
-            self._discard(partition, max(len(held), 1), str(error))
+            why = str(error)
+        if why is not None:
+            self._discarded(max(len(held), 1))
+            log.warning(
+                "the state of load/%d is discarded and learned again from the load log: %s",
+                *(partition, why),
+            )
         return Recovered(fleet=None, loads=0, steps=end, last=steps.last())
 
-    def _discard(self, partition: int, count: int, why: str) -> None:
-        self._discarded(count)
-        log.warning(
-            "the state of load/%d is discarded and learned again from the load log: %s",
-            *(partition, why),
-        )
-
-    async def _take_up(
-        self, checkpoint: Checkpoint, held: Sequence[Found], steps: _Log
-    ) -> Recovered:
-        partition = checkpoint.partition
-        states = await self._states(checkpoint, held, steps.openings)
-        lost = tuple(name for name in checkpoint.members if name not in states)
-        if len(lost) > max(LOST_SHARE * len(checkpoint.members), 1):
-            raise UnusableError(f"{len(lost)} of {len(checkpoint.members)} snapshots are lost")
+    async def _take_up(self, base: _Base, held: Sequence[Found], steps: _Log) -> Recovered:
+        partition, checkpoint = base.partition, base.checkpoint
         fleet = self._fleet()
-        fleet.merge.restore(checkpoint.merge)
         positions: dict[str, int] = {}
-        for name, state in states.items():
-            try:
-                fleet.restore(state)
-            except ValueError as error:
-                log.warning("the snapshot of %s is discarded: %s", name, error)
-                lost = (*lost, name)
-                continue
-            positions[name] = state.position
-        counted = steps.counted(checkpoint.position)
-        loads = await self._replay(checkpoint, fleet, counted, positions)
+        lost: tuple[str, ...] = ()
+        if checkpoint is not None:
+            fleet.merge.restore(checkpoint.merge)
+            states = await self._states(checkpoint, held, steps.openings)
+            positions = {name: state.position for name, state in states.items()}
+            lost = _restore(fleet, checkpoint.members, states)
+            if len(lost) > max(LOST_SHARE * len(checkpoint.members), 1):
+                raise UnusableError(f"{len(lost)} of {len(checkpoint.members)} snapshots are lost")
+        counted = steps.counted(base.position)
+        loads, unsure = await self._replay(base, fleet, counted, positions)
         if lost:
             self._discarded(len(lost))
             log.warning("snapshots are lost, and learned again: %s", ", ".join(lost[:20]))
         log.info(
             "load/%d: %d workloads taken up at step %d, and %d steps since",
-            *(partition, len(positions), checkpoint.position, len(counted)),
+            *(partition, len(positions) - len(lost), base.position, len(counted)),
         )
-        last = max(checkpoint.writer, steps.last() or checkpoint.writer)
         return Recovered(
             fleet=fleet,
             loads=loads,
             steps=steps.end,
-            last=last,
+            last=max([base.writer, *[record.writer for _, record in steps.steps]]),
             names=frozenset(positions),
             lost=lost,
+            unsure=unsure,
+            unsure_at=steps.newest_at,
         )
 
     async def _snapshots(self, partition: int) -> list[Found]:
@@ -238,30 +247,36 @@ class Recovery:
                     raise UnusableError(text) from error
                 into.steps.append((found.offset, record))
                 into.openings.add(record)
+                into.newest_at = found.at_s
 
     async def _replay(
         self,
-        checkpoint: Checkpoint,
+        base: _Base,
         fleet: Fleet,
         steps: Sequence[tuple[int, StepRecord]],
-        positions: dict[str, int],
-    ) -> int:
-        """Apply the steps since the checkpoint; returns the load log's next offset."""
-        partition, position = checkpoint.partition, checkpoint.loads
-        if any(record.fresh for _, record in steps):
-            raise UnusableError("a later owner had to learn everything again")
-        ends = [
-            record.offsets[1]
+        positions: Mapping[str, int],
+    ) -> tuple[int, StepResult]:
+        """Apply the steps since ``base``; the load log's next offset, and what came of the last."""
+        partition = base.partition
+        spans = [
+            record.offsets
             for _, record in steps
             if record.offsets is not None and not record.relearn
         ]
         begin, _ = await self._ranges.bounds("load", partition)
-        end = max(ends, default=position - 1) + 1
-        if begin > min(position, end):
+        if base.checkpoint is not None:
+            position = base.checkpoint.loads
+        elif spans:
+            position = spans[0][0]
+        else:
+            raise UnusableError("no load was ever applied to it")
+        end = spans[-1][1] + 1 if spans else position
+        if begin > position:
             raise UnusableError(f"the load log begins at {begin}, after {position}")
         loads = LoadCursor(self._ranges.read("load", partition, position, end))
         had = set(positions)
         due = sorted(positions.items(), key=lambda item: item[1], reverse=True)
+        result = NOTHING
         for offset, record in steps:
             while due and due[-1][1] <= offset:
                 had.discard(due.pop()[0])
@@ -270,9 +285,10 @@ class Recovery:
                 found = await past(self._ranges, partition, record.offsets, record.relearn)
             elif record.offsets is not None:
                 found = await loads.upto(record.offsets[1])
-            fleet.apply(msgspec.structs.replace(record.step(), records=found), without=had)
+            step = msgspec.structs.replace(record.step(), records=found)
+            result = fleet.apply(step, without=had)
             await asyncio.sleep(0)
-        return end
+        return end, result
 
 
 class LoadCursor:
@@ -315,13 +331,43 @@ async def past(
 
 def decoded(some: Sequence[Found]) -> tuple[Load | Progress, ...]:
     """What plan could decode of them: the rest went to foretide.rejected there."""
-    records: list[Load | Progress] = []
-    for found in some:
+    return tuple([record for found in some for record in codec.loads(found.value)[0]])
+
+
+def _base(partition: int, known: Sequence[Checkpoint], steps: _Log) -> _Base | None:
+    """The newest that can be built on: of a checkpoint and a fleet begun anew the later one."""
+    fresh = [
+        _Base(partition=partition, writer=record.writer, position=offset, checkpoint=None)
+        for offset, record in steps.counted(0)
+        if record.fresh
+    ]
+    sealed = [
+        _Base(partition=partition, writer=c.writer, position=c.position, checkpoint=c)
+        for c in known
+        if not steps.openings.void(c.writer, c.position - 1)
+    ]
+    # The newest owner's, wherever it lies: one that was overtaken may have gone on behind it.
+    base = max([*fresh, *sealed], key=lambda base: (base.writer, base.position), default=None)
+    if base is not None:
+        steps.openings.overtaken(base.writer, base.position)
+    return base
+
+
+def _restore(
+    fleet: Fleet, members: Sequence[str], states: Mapping[str, MemberState]
+) -> tuple[str, ...]:
+    """Take up the states; returns the names of those that could not be."""
+    lost = []
+    for name in members:
+        state = states.get(name)
         try:
-            records += codec.load_records(found.value or b"")
-        except msgspec.MsgspecError:
-            continue
-    return tuple(records)
+            if state is not None:
+                fleet.restore(state)
+                continue
+        except ValueError as error:
+            log.warning("the snapshot of %s is discarded: %s", name, error)
+        lost.append(name)
+    return tuple(lost)
 
 
 def _newest_first(found: Iterable[Checkpoint | None]) -> list[Checkpoint]:

@@ -6,15 +6,16 @@ themselves, so that it replays anywhere.  Flow: plan -> foretide.steps -> record
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from models.domain.load import Load, Progress
 from models.domain.spec import AgentScaler
+from models.domain.version import Version, version
 from models.step import SpecChange, Step
 from streams.snapshots import Writer
 
@@ -36,7 +37,7 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     recording, as is ``at``, the step's own offset.
     """
 
-    v: Literal[1] = 1
+    v: Version = version()
     partition: int
     now: float
     generation: int
@@ -116,9 +117,10 @@ class StepRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Openings:
     """Whose steps of one partition count, when owners overlapped."""
 
-    def __init__(self, openings: Iterable[tuple[Writer, int]] = ()) -> None:
-        """``openings`` are owners, and what they had read of the step log when they began."""
-        self._openings = list(openings)
+    def __init__(self) -> None:
+        """Nobody has opened it."""
+        self._openings: list[tuple[Writer, int]] = []
+        """Owners, and what they had read of the step log when they began."""
 
     @property
     def count(self) -> int:
@@ -129,6 +131,10 @@ class Openings:
         """Take note of a step that opens."""
         if record.opened is not None:
             self._openings.append((record.writer, record.opened))
+
+    def overtaken(self, writer: Writer, read: int) -> None:
+        """Take note that ``writer`` had opened the log by offset ``read``."""
+        self._openings.append((writer, read))
 
     def void(self, writer: Writer, offset: int) -> bool:
         """Whether what ``writer`` wrote at ``offset`` lies behind what a later owner had read."""

@@ -22,7 +22,6 @@ from msgspec import Struct
 from models.columns import NOBODY, UNSAID, ColumnBuilder, Columns, Floats
 from models.domain.telemetry import (
     MAX_AHEAD_S,
-    VERSION,
     WORKLOAD_LENGTH,
     WORKLOAD_PATTERN,
     Count,
@@ -30,6 +29,7 @@ from models.domain.telemetry import (
     Latency,
     Number,
 )
+from models.domain.version import VERSION
 from streams import codec
 
 CHUNK = 2048

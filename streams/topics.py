@@ -119,7 +119,7 @@ TABLE: dict[Name, Topic] = {
     )
 }
 
-EQUAL: tuple[Name, ...] = ("load", "steps", "decisions", "snapshots")
+EQUAL: tuple[Name, ...] = ("load", "steps", "decisions", "outcomes", "snapshots")
 """Topics whose partition counts must be equal: their keys are partitioned alike."""
 
 
@@ -170,15 +170,20 @@ async def partition_counts(settings: Settings) -> dict[Name, int | None]:
     admin = AIOKafkaAdminClient(**client_options(settings))
     await admin.start()
     try:
-        names = {settings.topic_prefix + name: name for name in TABLE}
-        there = set(await admin.list_topics())
-        counts: dict[Name, int | None] = dict.fromkeys(TABLE)
-        found = [name for name in names if name in there]
-        for described in await admin.describe_topics(found) if found else []:
-            counts[names[described["topic"]]] = len(described["partitions"])
-        return counts
+        return await counts(admin, settings)
     finally:
         await admin.close()
+
+
+async def counts(admin: AIOKafkaAdminClient, settings: Settings) -> dict[Name, int | None]:
+    """As ``partition_counts``, through a client that is started."""
+    names = {settings.topic_prefix + name: name for name in TABLE}
+    there = set(await admin.list_topics())
+    counted: dict[Name, int | None] = dict.fromkeys(TABLE)
+    found = [name for name in names if name in there]
+    for described in await admin.describe_topics(found) if found else []:
+        counted[names[described["topic"]]] = len(described["partitions"])
+    return counted
 
 
 def faults(counts: Mapping[Name, int | None], settings: Settings) -> list[str]:

@@ -35,7 +35,8 @@ class Web:
         app.router.add_get("/metrics", self._serve_metrics)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
-        self._runner = web.AppRunner(app, access_log=None)
+        # Whoever still asks while we stop gets this long for an answer.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.web_host, self._settings.web_port)
         await site.start()

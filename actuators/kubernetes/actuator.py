@@ -1,7 +1,8 @@
 """The Kubernetes actuator: one resourceVersion-guarded merge-patch of replicas and epoch.
 
-Rule: read, refuse if a newer epoch stands there, patch with the resourceVersion that was read;
-on 409 start over.  So a paused actuator's late patch can never overwrite a newer decision.
+Rule: look, refuse if a newer epoch stands there, patch with the resourceVersion that was looked
+at; on 409 read and start over.  So a paused actuator's late patch can never overwrite a newer
+decision.  The first look is at what the watch has told, where that holds an older epoch.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from actuators.clock import Clock
 from actuators.errors import Conflict, Rejected, Stale
 from actuators.kubernetes.client import Json, KubernetesApi
-from actuators.kubernetes.watch import Watch
+from actuators.kubernetes.known import (
+    EPOCH_ANNOTATION,
+    KnownTarget,
+    KnownTargets,
+    applied_epoch,
+)
+from actuators.kubernetes.watch import Watch, key_of
 from actuators.protocol import Applied, Observation, Order, TargetRef
-from models.domain.decision import Epoch
 
-EPOCH_ANNOTATION = "foretide.dev/applied-epoch"
 DECISION_ANNOTATION = "foretide.dev/decision"
 
 _CONFLICTS = 8
@@ -74,36 +79,29 @@ class KubernetesActuator:
         self._api = KubernetesApi(client, request_timeout_s=request_timeout_s)
         self._clock = clock
         self._resync_s = resync_s
+        self._known = KnownTargets()
 
     async def apply(self, order: Order) -> Applied:
         """See ``Actuator``."""
         ref = order.ref
         _check_version(ref)
+        key = key_of(ref)
+        seen = self._known.older(key, order.epoch)
         for attempt in range(_CONFLICTS):
-            found = await self._api.read(ref.target.kind, ref.namespace, ref.target.name)
-            before = int(found["spec"].get("replicas", 1))
-            epoch = applied_epoch(found)
-            if epoch is not None and epoch > order.epoch:
-                raise Stale("stale-epoch", f"{epoch} is applied, {order.epoch} is older")
-            if epoch == order.epoch:
-                return Applied(before=before, after=before, changed=False)
-            body = {
-                "metadata": {
-                    "resourceVersion": found["metadata"]["resourceVersion"],
-                    "annotations": {
-                        EPOCH_ANNOTATION: str(order.epoch),
-                        DECISION_ANNOTATION: order.decision,
-                    },
-                },
-                "spec": {"replicas": order.replicas},
-            }
+            if seen is None:
+                seen = KnownTarget.of(await self._api.read(*key))
+            if seen.epoch is not None and seen.epoch > order.epoch:
+                raise Stale("stale-epoch", f"{seen.epoch} is applied, {order.epoch} is older")
+            if seen.epoch == order.epoch:
+                return Applied(before=seen.replicas, after=seen.replicas, changed=False)
             try:
-                await self._api.patch(ref.target.kind, ref.namespace, ref.target.name, body)
+                self._known.told(key, await self._api.patch(*key, _body(order, seen)))
             except Conflict:
                 if attempt == _CONFLICTS - 1:
                     raise
+                seen = None
                 continue
-            return Applied(before=before, after=order.replicas, changed=True)
+            return Applied(before=seen.replicas, after=order.replicas, changed=True)
         raise AssertionError  # The last attempt raises or returns.
 
     async def observe(self, ref: TargetRef) -> Observation:
@@ -114,7 +112,10 @@ class KubernetesActuator:
 
     def watch(self, refs: Iterable[TargetRef]) -> AsyncIterator[Observation]:
         """See ``Actuator``: one list and watch per namespace and kind, however many targets."""
-        return Watch(self._api, refs, clock=self._clock, resync_s=self._resync_s).run(observation)
+        watch = Watch(
+            self._api, refs, clock=self._clock, resync_s=self._resync_s, known=self._known
+        )
+        return watch.run(observation)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -138,15 +139,17 @@ def observation(
     )
 
 
-def applied_epoch(found: Json) -> Epoch | None:
-    """The epoch in the annotation; None when there is none, or a person wrote nonsense there."""
-    text = (found["metadata"].get("annotations") or {}).get(EPOCH_ANNOTATION)
-    if text is None:
-        return None
-    try:
-        return Epoch.parse(text)
-    except ValueError:
-        return None
+def _body(order: Order, seen: KnownTarget) -> Json:
+    return {
+        "metadata": {
+            "resourceVersion": seen.version,
+            "annotations": {
+                EPOCH_ANNOTATION: str(order.epoch),
+                DECISION_ANNOTATION: order.decision,
+            },
+        },
+        "spec": {"replicas": order.replicas},
+    }
 
 
 def _check_version(ref: TargetRef) -> None:

@@ -10,18 +10,23 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 
 from actuators.clock import Clock
 from actuators.errors import ActuationError, Gone, from_status
 from actuators.kubernetes.client import Json, KubernetesApi
+from actuators.kubernetes.known import Key, KnownTargets
 from actuators.protocol import Observation, TargetRef
 
 log = logging.getLogger(__name__)
 
 SILENCE_S = 90.0
 """A stream without a sound for this long is dead; servers send bookmarks about once a minute."""
+
+STARTS = 100
+"""Start-ups of a target that wait to be told, at most: the newest, while nobody takes them."""
 
 BACK_OFF_S = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Pauses between failed attempts, of the machine's clock; the last one repeats."""
@@ -41,21 +46,27 @@ class Watch:
     """Watches the objects behind ``refs`` and the pods that their selectors choose."""
 
     def __init__(
-        self, api: KubernetesApi, refs: Iterable[TargetRef], *, clock: Clock, resync_s: float
+        self,
+        api: KubernetesApi,
+        refs: Iterable[TargetRef],
+        *,
+        clock: Clock,
+        resync_s: float,
+        known: KnownTargets,
     ) -> None:
-        """``resync_s`` is in seconds of ``clock``."""
+        """``resync_s`` is in seconds of ``clock``; ``known`` is told what is seen."""
         self._api = api
         self._clock = clock
         self._resync_s = resync_s
-        self._refs: dict[tuple[str, str, str], list[TargetRef]] = {}
+        self._known = known
+        self._refs: dict[Key, list[TargetRef]] = {}
         for ref in refs:
-            key = (ref.target.kind, ref.namespace, ref.target.name)
-            self._refs.setdefault(key, []).append(ref)
-        self._objects: dict[tuple[str, str, str], Json] = {}
-        self._started: dict[tuple[str, str, str], list[float]] = {}
+            self._refs.setdefault(key_of(ref), []).append(ref)
+        self._objects: dict[Key, Json] = {}
+        self._started: dict[Key, deque[float]] = {}
         self._pods: dict[str, set[str]] = {}
         """Per namespace: uids of pods that have been seen ready."""
-        self._dirty: set[tuple[str, str, str]] = set()
+        self._dirty: set[Key] = set()
         self._wake = asyncio.Event()
 
     async def run(self, describe: Describe) -> AsyncIterator[Observation]:
@@ -92,6 +103,8 @@ class Watch:
             for task in tasks:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            for key in self._objects:
+                self._known.forget(key)
 
     async def _keep(
         self,
@@ -143,7 +156,7 @@ class Watch:
             await self._clock.sleep(self._resync_s)
             self._mark(self._refs)
 
-    def _mark(self, keys: Iterable[tuple[str, str, str]]) -> None:
+    def _mark(self, keys: Iterable[Key]) -> None:
         self._dirty.update(keys)
         self._wake.set()
 
@@ -151,6 +164,7 @@ class Watch:
         names = {item["metadata"]["name"] for item in items}
         for key in [k for k in self._objects if k[:2] == (kind, namespace) and k[2] not in names]:
             del self._objects[key]
+            self._known.forget(key)
         for item in items:
             self._on_object("ADDED", kind, namespace, item)
 
@@ -160,8 +174,10 @@ class Watch:
             return
         if event == "DELETED":
             self._objects.pop(key, None)
+            self._known.forget(key)
             return
         self._objects[key] = found
+        self._known.tell(key, found)
         self._mark([key])
 
     def _on_pods(self, kind: str, namespace: str, items: list[Json]) -> None:
@@ -191,8 +207,14 @@ class Watch:
         took_s = (ready_at - _time(pod["metadata"]["creationTimestamp"])).total_seconds()
         for key, found in self._objects.items():
             if key[1] == namespace and _selects(found, pod):
-                self._started.setdefault(key, []).append(max(took_s, 0.0))
+                held = self._started.setdefault(key, deque(maxlen=STARTS))
+                held.append(max(took_s, 0.0))
                 self._mark([key])
+
+
+def key_of(ref: TargetRef) -> Key:
+    """The object behind a reference."""
+    return ref.target.kind, ref.namespace, ref.target.name
 
 
 def _error_event(status: Json) -> ActuationError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -125,6 +126,14 @@ class ControlPlane:
         self._apiserver.stop(limit_s=5.0)
         self._apiserver.start()
         self._apiserver.wait_until(self._ready, limit_s=START_S)
+
+    def pause(self) -> None:
+        """SIGSTOP of the API server: connections stay, and nothing is answered."""
+        self._apiserver.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._apiserver.signal(signal.SIGCONT)
 
     def kubeconfig(self, token: str = ADMIN) -> dict[str, object]:
         """A kubeconfig for the user behind ``token`` (``ADMIN`` or ``ACTUATOR``)."""

@@ -11,6 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from models.domain.version import Version, version
+
 
 class Epoch(Struct, frozen=True, gc=False, order=True, array_like=True):
     """Order of decisions of one workload across owners and restarts, compared field by field.
@@ -136,7 +138,7 @@ class Alternative(Struct, frozen=True, gc=False, kw_only=True):
 class Decision(Struct, frozen=True, gc=False, kw_only=True, rename={"from_": "from"}):
     """What one workload gets.  ``id`` derives from workload and epoch, never from chance."""
 
-    v: int = 1
+    v: Version = version()
     id: str
     workload: str
     epoch: Epoch

@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from models.domain.decision import Decision
+from models.domain.version import Version, version
 
 
 class Forecast(Struct, frozen=True, gc=False, kw_only=True):
@@ -19,7 +20,7 @@ class Forecast(Struct, frozen=True, gc=False, kw_only=True):
     ``quantiles`` maps a level such as ``"0.95"`` to demand in ``unit``.
     """
 
-    v: int = 1
+    v: Version = version()
     workload: str
     at: float
     horizon_s: float
@@ -37,7 +38,7 @@ class Proposal(Struct, frozen=True, gc=False, kw_only=True):
     ``resources`` is what one replica takes of the pool, in the pool's own resource names.
     """
 
-    v: int = 1
+    v: Version = version()
     pool: str
     weight: float
     min_replicas: int

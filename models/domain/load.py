@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from models.domain.version import Version, version
+
 
 class PodGauge(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """The newest gauges of one pod; ``-`` fields the pod did not report are ``None`` on the wire.
@@ -47,7 +49,7 @@ class Load(
     those of finished ones.  ``sent_us`` is the newest ``at`` folded in, microseconds.
     """
 
-    v: int = 1
+    v: Version = version()
     workload: str
     second: int
     source: int
@@ -92,7 +94,7 @@ class Progress(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", ta
     of them have reported past it.
     """
 
-    v: int = 1
+    v: Version = version()
     sources: int
     progress: tuple[SourceProgress, ...]
 

@@ -11,6 +11,7 @@ import enum
 from msgspec import Struct
 
 from models.domain.decision import Epoch
+from models.domain.version import Version, version
 
 
 class Result(enum.StrEnum):
@@ -32,7 +33,7 @@ class Outcome(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     ``wall_at`` the machine's own clock when the platform had answered, for benches.
     """
 
-    v: int = 1
+    v: Version = version()
     workload: str
     decision: str
     epoch: Epoch

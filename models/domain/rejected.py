@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from models.domain.version import Version, version
+
 
 class Rejected(Struct, frozen=True, kw_only=True):
     """One rejected message, or one element of a rejected array (``index``; None: the message).
@@ -16,7 +18,7 @@ class Rejected(Struct, frozen=True, kw_only=True):
     whole size.  ``field`` is a JSON path such as ``$.latency_s``, empty when it is not JSON.
     """
 
-    v: int = 1
+    v: Version = version()
     topic: str
     partition: int
     offset: int

@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-VERSION = 1
-"""Schema version of every record that Foretide reads or writes; another one is rejected."""
+from models.domain.version import Version
 
 MAX_AHEAD_S = 60.0
 """How far ``at`` may lie ahead of the log's append time before the event is rejected."""
@@ -43,7 +42,7 @@ Ratio = Annotated[float, Meta(ge=0, le=1_000)]
 class Event(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
     """What every event carries.  ``at`` is Unix seconds by the service's own clock."""
 
-    v: Annotated[int, Meta(ge=1, le=VERSION)]
+    v: Version
     workload: WorkloadName
     at: Number
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "worker": "Run a worker: all roles, or some.",
     "topics": "Create, describe and check the Kafka topics.",
     "publish": "Publish telemetry from a file, stdin or a trace.",
+    "status": "How the loop stands: lag, watermarks, and what to do.",
     "tail": "Follow decisions, forecasts, outcomes or rejected input.",
     "explain": "Why this number of replicas, and not one more or fewer.",
     "check": "Check AgentScaler and Pool files.",

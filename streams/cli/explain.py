@@ -73,13 +73,19 @@ async def _logged(settings: Settings) -> tuple[list[Decision], dict[str, Outcome
     from streams import codec  # noqa: PLC0415 - heavy
     from streams.kafka.reader import read  # noqa: PLC0415 - heavy
 
-    decisions = [
-        codec.decision(value)
-        async for value in read(settings, "decisions", from_start=True, follow=False)
-    ]
-    outcomes = {}
+    decisions: list[Decision] = []
+    async for value in read(settings, "decisions", from_start=True, follow=False):
+        try:
+            decisions.append(codec.decision(value))
+        except codec.REFUSALS as error:
+            options.unreadable("decisions", *codec.why(error, value))
+    outcomes: dict[str, Outcome] = {}
     async for value in read(settings, "outcomes", from_start=True, follow=False):
-        outcome = codec.outcome(value)
+        try:
+            outcome = codec.outcome(value)
+        except codec.REFUSALS as error:
+            options.unreadable("outcomes", *codec.why(error, value))
+            continue
         outcomes[outcome.decision] = outcome
     return decisions, outcomes
 

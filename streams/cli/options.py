@@ -38,6 +38,12 @@ def settings(**given: Any) -> Settings:  # noqa: ANN401 - settings by name
         raise click.UsageError("\n".join(lines)) from error
 
 
+def unreadable(topic: str, field: str, reason: str) -> None:
+    """Say on stderr that a record was passed over: a newer worker may have written it."""
+    where = f"{field}: " if field else ""
+    click.echo(f"{topic}: a record that this version cannot read: {where}{reason}", err=True)
+
+
 def run(work: Coroutine[Any, Any, T], *, bootstrap: str = "") -> T:
     """Run a coroutine; Ctrl-C and SIGTERM cancel it, and it cleans up."""
     try:

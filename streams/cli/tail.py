@@ -56,6 +56,11 @@ async def _tail(
     }
     told: set[tuple[str, int, int, int | None]] = set()
     async for value in read(settings, what, from_start=from_start, follow=follow):
+        try:
+            line = show[what](value)
+        except codec.REFUSALS as error:
+            options.unreadable(what, *codec.why(error, value))
+            continue
         if what == "rejected":
             # A block that is folded again rejects again: a place in the log is told once.
             place = codec.rejected(value)
@@ -63,7 +68,7 @@ async def _tail(
             if key in told:
                 continue
             told.add(key)
-        click.echo(value.decode() if as_json else show[what](value))
+        click.echo(value.decode() if as_json else line)
 
 
 def _clock(at: float) -> str:

@@ -1,6 +1,8 @@
 """``foretide worker``: the process that does the work.
 
-Rule: SIGTERM stops it cleanly; a lost output ends it with 1, so that a supervisor restarts it.
+Rule: SIGTERM stops it within five seconds, whatever hangs; it ends with 0 when everything was
+finished and committed and the groups left, with 75 (EX_TEMPFAIL) when something had to be given
+up, and with 1 after a lost output, so that a supervisor restarts it.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,9 +26,13 @@ if TYPE_CHECKING:
     from actuators.clock import Clock
     from actuators.protocol import Actuator
     from models.domain.spec import AgentScaler, Pool
+    from streams.app import Worker
     from streams.settings import Settings
 
 log = logging.getLogger(__name__)
+
+STOP_S = 3.5
+"""How long a stop may take; five seconds are promised, and a busy machine needs some of them."""
 
 
 @click.command("worker")
@@ -97,22 +105,54 @@ async def _work(settings: Settings) -> None:
     clock = SystemClock()
     actuator = await _actuator(settings, clock) if "actuate" in settings.roles else None
     worker = build(settings, clock=clock, actuator=actuator, specs=given)
+    failure = await _serve(worker)
+    if not await _uninterrupted(worker.stop(within_s=STOP_S)):
+        _leave(failure)
+    if actuator is not None:
+        await actuator.close()
+    if failure is not None:
+        raise failure
+
+
+async def _serve(worker: Worker) -> BaseException | None:
+    """Run until told to stop (None), or until it fails."""
     try:
         await worker.start()
         await worker.ready()
         _settle_in()
-        log.info("ready: roles %s, http port %d", ", ".join(settings.roles), worker.web.port)
+        roles = ", ".join(worker.settings.roles)
+        log.info("ready: roles %s, http port %d", roles, worker.web.port)
         try:
             await worker.run()
-        except asyncio.CancelledError:
-            log.info("stopping")
         except Exception as error:
             raise click.ClickException(f"the worker cannot go on: {error!r}") from error
-    finally:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(worker.stop(), timeout=10)
-        if actuator is not None:
-            await actuator.close()
+    except asyncio.CancelledError:
+        log.info("stopping")
+    except Exception as error:  # noqa: BLE001 - handed on, after the stop
+        return error
+    return None
+
+
+async def _uninterrupted(stop: Coroutine[Any, Any, bool]) -> bool:
+    """Let a stop that is bounded run to its end, whatever signals come meanwhile."""
+    task = asyncio.ensure_future(stop)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
+
+
+def _leave(failure: BaseException | None) -> None:
+    """End at once: Faust's threads and the producer would wait for the broker for minutes."""
+    if failure is not None:
+        log.error("%s", failure)
+    log.error(
+        "left before everything was finished and committed, after %g s of trying; whoever takes "
+        "over does it again, and nothing is lost",
+        STOP_S,
+    )
+    logging.shutdown()
+    os._exit(1 if failure is not None else os.EX_TEMPFAIL)
 
 
 def _settle_in() -> None:

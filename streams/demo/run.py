@@ -177,12 +177,12 @@ class Demo:
         actuate = next(role for role in self.worker.roles if isinstance(role, Actuate))
         plan = next(role for role in self.worker.roles if isinstance(role, Plan))
         flushed = await telemetry.flush(timeout_s=10.0)
-        actuate.watch_no_more()
+        actuate.replicas.silent = True
         deadline = asyncio.get_running_loop().time() + SETTLE_WALL_S
         found: list[checks.Check] = []
         while asyncio.get_running_loop().time() < deadline:
             await self.recorder.catch_up(timeout_s=2.0)
-            acknowledged = telemetry.stats().sent + actuate.reported
+            acknowledged = telemetry.stats().sent + actuate.replicas.reported
             found = [
                 checks.counted(acknowledged, sum(plan.totals().values())),
                 checks.answered(self.collected.decisions, self.collected.outcomes),
@@ -213,7 +213,7 @@ class Demo:
             checks=tuple(found),
             decisions=len(self.collected.decisions),
             outcomes=by_result,
-            events=telemetry.stats().sent + actuate.reported,
+            events=telemetry.stats().sent + actuate.replicas.reported,
             rejected=self.recorder.counts["rejected"],
         )
 
@@ -280,7 +280,7 @@ class Demo:
     async def idle(self) -> None:
         """Keep the loop alive without traffic, until cancelled or a role fails."""
         actuate = next(role for role in self.worker.roles if isinstance(role, Actuate))
-        actuate.watch_again()
+        actuate.replicas.silent = False
         idling = asyncio.create_task(self.service.idle())
         try:
             await self.worker.run()

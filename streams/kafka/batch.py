@@ -88,6 +88,12 @@ class FetchedBatch(NamedTuple):
         stamps = self.runs[-1].timestamps
         return stamps if isinstance(stamps, int) else stamps[-1]
 
+    @property
+    def oldest_ms(self) -> int:
+        """Timestamp of the first record."""
+        stamps = self.runs[0].timestamps
+        return stamps if isinstance(stamps, int) else stamps[0]
+
     def after(self, expected: int) -> FetchedBatch | None:
         """The part from offset ``expected`` on; None when there is none."""
         kept = [

@@ -21,11 +21,12 @@ WAIT_MS = 100
 
 
 class Found(NamedTuple):
-    """One record."""
+    """One record; ``at_s`` is its timestamp in the log, Unix seconds."""
 
     offset: int
     key: bytes | None
     value: bytes | None
+    at_s: float = 0.0
 
 
 class Ranges:
@@ -36,6 +37,8 @@ class Ranges:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._turn = asyncio.Lock()
+        self._next: tuple[TopicPartition, int] | None = None
+        """What the consumer would fetch next."""
 
     async def start(self) -> None:
         """Connect."""
@@ -76,26 +79,29 @@ class Ranges:
         """Records from ``begin`` up to, not with, ``end``, some at a time.
 
         Both lie within the bounds; offsets that compaction has taken away are passed over.
+        Other stretches may be read in between.
         """
-        if begin >= end:
-            return
-        tp = self._tp(topic, partition)
+        while begin < end:
+            fetched, begin = await self._fetch(self._tp(topic, partition), begin)
+            some = [
+                Found(record.offset, record.key, record.value, record.timestamp / 1000.0)
+                for record in fetched
+                if record.offset < end
+            ]
+            if some:
+                yield some
+
+    async def _fetch(self, tp: TopicPartition, begin: int) -> tuple[Sequence[Any], int]:
+        """What comes from ``begin`` on, if anything did in time, and the offset after it."""
         async with self._turn:
             consumer = self._open
-            consumer.assign([tp])
-            consumer.seek(tp, begin)
-            try:
-                while await consumer.position(tp) < end:
-                    fetched = await consumer.getmany(tp, timeout_ms=WAIT_MS)
-                    some = [
-                        Found(record.offset, record.key, record.value)
-                        for record in fetched.get(tp, ())
-                        if record.offset < end
-                    ]
-                    if some:
-                        yield some
-            finally:
-                consumer.unsubscribe()
+            if self._next != (tp, begin):
+                consumer.assign([tp])
+                consumer.seek(tp, begin)
+            fetched = await consumer.getmany(tp, timeout_ms=WAIT_MS)
+            position: int = await consumer.position(tp)
+            self._next = tp, position
+            return fetched.get(tp, ()), position
 
     @property
     def _open(self) -> AIOKafkaConsumer:
@@ -103,5 +109,5 @@ class Ranges:
             raise RuntimeError("the reader is not started")
         return self._consumer
 
-    def _tp(self, topic: Name, partition: int) -> Any:
+    def _tp(self, topic: Name, partition: int) -> TopicPartition:
         return TopicPartition(self._settings.topic_prefix + topic, partition)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
 import faust
+from aiokafka.structs import OffsetAndMetadata
+from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -21,6 +24,26 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.kafka.batch import FetchedBatch, Run, run_of
 from streams.kafka.bulk import deliver_runs
+from streams.progress import Standing
+
+
+def commit_stamp(at: float) -> str:
+    """Metadata of a commit made at ``at``, Unix seconds."""
+    return f"at={at:.3f}"
+
+
+def committed_at(metadata: str) -> float | None:
+    """When a commit was made; None: whoever made it did not say."""
+    name, _, value = metadata.partition("=")
+    try:
+        return float(value) if name == "at" else None
+    except ValueError:
+        return None
+
+
+FETCH_BYTES = 4 * 1024 * 1024
+QUEUED_BATCHES = 16
+"""Fetched batches that wait for an agent that is held up: at most 64 MiB a role."""
 
 
 class OffsetPolicy(Protocol):
@@ -52,6 +75,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         # Faust fixes this at 1500 ms, and has no setting.  A broker answers as soon as there is
         # data, but librdkafka's mock broker sleeps the whole wait even when data arrives.
         consumer._fetch_max_wait_ms = cast("RoleApp", self.app).fetch_max_wait_ms
+        consumer.commit = _stamped(consumer.commit)
         return consumer
 
     async def _fetch_records(
@@ -70,6 +94,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             for tp, records in fetched.items()
             if records
         }
+
+
+def _stamped(commit: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """``commit``, telling when it was made: the broker gives nobody the time of a commit."""
+
+    async def stamped(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+        told = commit_stamp(time.time())
+        await commit({tp: OffsetAndMetadata(found.offset, told) for tp, found in offsets.items()})
+
+    return stamped
 
 
 def _runs(fetched: list[Any]) -> list[Run]:
@@ -127,9 +161,37 @@ class BatchConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._offsets.frontier(tp)
 
+    def standing(self, tp: TP) -> Standing:
+        """What is known of a partition's offsets without asking the broker."""
+        thread = self._thread
+        try:
+            end = thread.highwater(tp)
+        except (ConsumerNotStarted, AssertionError):  # aiokafka asserts that it is assigned.
+            end = None
+        at = thread.tp_last_committed_at.get(tp)
+        ago_s = None if at is None else time.monotonic() - at
+        return Standing(self._committed_offset.get(tp), end, ago_s)
+
     async def threads_turn(self) -> None:
         """Return when the consumer's thread has had a turn."""
         await self._thread.call_thread(_turn)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """See the parent; and where nothing is assigned, tell the role so.
+
+        Faust seeks only where there is something to seek, and a seek is how a role learns what
+        it owns: without this one that lost everything would go on with what it had, and one that
+        got nothing would never be ready.
+        """
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            # Not awaited: a seek that is under way may wait for this very callback to return.
+            self.add_future(self._tell_of_nothing())
+
+    async def _tell_of_nothing(self) -> None:
+        async with self._seeking:
+            if not self.assignment():
+                await self._offsets.seek_to(frozenset(), self.app.consumer_generation_id)
 
     async def perform_seek(self) -> None:
         """Seek to the commits, then to where the role wants to begin instead.
@@ -215,12 +277,13 @@ def role_app(
         broker_credentials=credentials,
         ssl_context=ssl_context,
         broker_session_timeout=session_timeout_s,
-        broker_heartbeat_interval=session_timeout_s / 3,
+        # A member hears of a rebalance by its next heartbeat: part of what a takeover takes.
+        broker_heartbeat_interval=session_timeout_s / 6,
         broker_request_timeout=max(40.0, session_timeout_s * 2),
         broker_commit_interval=commit_interval_s,
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=None,
-        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_max_fetch_size=FETCH_BYTES,
         stream_wait_empty=False,
         loghandlers=[],
         logging_config=None,
@@ -234,5 +297,7 @@ def role_app(
 def batch_topic(app: RoleApp, name: str) -> Any:
     """A topic of ``app`` whose events are ``FetchedBatch``es."""
     return app.topic(
-        name, schema=BatchSchema(key_type=bytes, value_type=bytes, allow_empty=True), maxsize=64
+        name,
+        schema=BatchSchema(key_type=bytes, value_type=bytes, allow_empty=True),
+        maxsize=QUEUED_BATCHES,
     )

@@ -1,44 +1,52 @@
-"""actuate: decisions handed to the dispatcher, outcomes and observed replicas back to Kafka.
+"""actuate: decisions handed to the dispatcher, outcomes back to Kafka.
 
 Rule: a decision's offset is committed only when its outcome is acknowledged, so a killed
-actuator takes up again what it had not finished; each owner watches its own workloads only.
+actuator's successor takes up what it had not finished, and passes over what it had answered.
+Of each workload the dispatcher holds two decisions at most, and the producer a bounded number
+of outcomes: while either is full, nothing more is read.
 Flow: foretide.decisions -> Dispatcher -> foretide.outcomes; watch -> foretide.telemetry.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
-import msgspec
 from faust.types import TP
 
 from actuators.check import targets
 from actuators.clock import Clock
 from actuators.dispatcher import Dispatcher
-from actuators.protocol import Actuator, Observation, TargetRef
+from actuators.protocol import Actuator, TargetRef
 from models.domain.decision import Decision
 from models.domain.outcome import Outcome, Result
-from models.domain.telemetry import ReplicaReport
 from models.step import SpecChange
 from streams import codec
 from streams.kafka.batch import FetchedBatch
+from streams.kafka.lease import Lease
 from streams.kafka.outbox import Outbox
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
+from streams.roles.answered import answered_since
+from streams.roles.replicas import ReplicaReports
 from streams.roles.role import RoleService
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.specs_table import SpecTable
 
 log = logging.getLogger(__name__)
 
-MOST_REPORTS = 500
-"""Replica reports on their way to the broker at a time: one by one, a fleet of thousands would be
-known of too late."""
+MOST_UNSENT = 1000
+"""Outcomes that the broker has not acknowledged, before no more decisions are taken up: half a
+megabyte, and some seconds' work of a broker that is well."""
+
+PLATFORM_S = 1.0
+"""How long a stopping worker waits for the platform: an answer takes milliseconds, or hangs."""
+
+TURN = 50
+"""Decisions taken up before others have a turn: outcomes known at once begin to be sent."""
 
 
 class Actuate(RoleService):
@@ -59,56 +67,49 @@ class Actuate(RoleService):
     ) -> None:
         """``actuator`` is the platform; it is closed by whoever made it."""
         super().__init__(settings)
-        self._clock = clock
         self._outbox = outbox
         self._specs = specs
-        self._actuator = actuator
         self._metrics = metrics
-        self._dispatcher: Dispatcher | None = None
+        self._unreadable = Unreadable(outbox, metrics)
+        self._dispatcher = Dispatcher(
+            actuator, specs=specs, clock=clock, concurrency=settings.actuator_concurrency
+        )
+        self.replicas = ReplicaReports(actuator, outbox=outbox, refs=self._refs)
         self._pending: dict[int, deque[tuple[int, asyncio.Task[None]]]] = {}
-        """(offset, until its outcome is acknowledged) of decisions, oldest first."""
+        """Per partition, oldest first: (offset, task) of decisions whose outcome is not
+        acknowledged."""
+        self._open: dict[str, asyncio.Task[None]] = {}
+        """The same by decision, of this assignment."""
+        self._unsent: set[asyncio.Task[None]] = set()
+        """Those of them that have an outcome, which the broker has not acknowledged."""
+        self._sending: set[asyncio.Task[None]] = set()
+        """Those of these that are ours to tell, and on their way."""
+        self._ours: dict[str, asyncio.Task[None]] = {}
+        """What was on its way when partitions were assigned: it is not answered again."""
+        self._answered: dict[int, set[str]] = {}
+        """Per partition that catches up: decisions that have an outcome in the log."""
+        self._held: dict[int, set[str]] = {}
+        """Per partition that catches up: workloads whose newest decision waits for the end."""
+        self._lease = Lease(session_timeout_s=settings.session_timeout_s)
         self._read: dict[int, int] = {}
         self._caught_up_at: dict[int, int] = {}
-        self._backlog: dict[int, list[tuple[int, Decision]]] = {}
-        self._respec = asyncio.Event()
         self._partitions = 0
-        self._watching = True
-        self._reports: set[asyncio.Future[Any]] = set()
-        self.reported = 0
-        """Replica reports that the broker has acknowledged."""
 
     async def start(self) -> None:
         """See ``RoleService``."""
         self._partitions = await self._outbox.partitions("decisions")
-        self._dispatcher = Dispatcher(
-            self._actuator,
-            specs=self._specs,
-            clock=self._clock,
-            concurrency=self.settings.actuator_concurrency,
-        )
         self._specs.listen(self._on_spec)
         await super().start()
-        self.spawn(self._watch(), "watch")
+        self.spawn(self.replicas.run(), "watch")
 
-    async def stop(self) -> None:
-        """Finish what is at the platform, then leave."""
-        if self._dispatcher is not None:
-            await self._dispatcher.drain(timeout_s=3.0)
-        open_tasks = [task for pending in self._pending.values() for _, task in pending]
-        if open_tasks:
-            await asyncio.wait(open_tasks, timeout=1.0)
+    async def settle(self) -> None:
+        """Finish what is at the platform, and have the outcomes acknowledged."""
+        await super().settle()
+        await self._dispatcher.drain(timeout_s=PLATFORM_S)
+        await self._give_up()
+        if self._unsent:
+            await asyncio.wait(self._unsent)
         self._advance()
-        await super().stop()
-        if self._dispatcher is not None:
-            await self._dispatcher.close()
-
-    def watch_no_more(self) -> None:
-        """Report no more replicas: for a run whose account is to be closed."""
-        self._watching = False
-
-    def watch_again(self) -> None:
-        """Report replicas again."""
-        self._watching = True
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """What had no outcome is read again from the commit, to the end before any is applied.
@@ -116,48 +117,93 @@ class Actuate(RoleService):
         Of decisions made while nobody acted, only each workload's newest is worth a change.
         """
         self._pending = {number: deque() for number in partitions}
-        self._backlog = {number: [] for number in partitions}
+        self._held = {number: set() for number in partitions}
+        self._answered.clear()
         self._read.clear()
+        await self._give_up()
+        self._ours = {name: task for name, task in self._open.items() if task in self._sending}
+        self._open = {}
         topic = self.settings.topic_prefix + self.topic
         tps = [TP(topic, number) for number in partitions]
         ends = await self.consumer.highwaters(*tps) if tps else {}
         self._caught_up_at = {tp.partition: end for tp, end in ends.items()}
-        self._respec.set()
+        self.replicas.look_again()
         return {}
+
+    async def _give_up(self) -> None:
+        """Leave what has no outcome yet to whoever reads it again."""
+        await self._dispatcher.abandon()
+        await asyncio.sleep(0)  # What has just got one is on its way after this.
 
     async def on_batch(self, batch: FetchedBatch) -> None:
         """Hand over the decisions; the newest of a workload supersedes the rest."""
-        if self._dispatcher is None:
+        number = batch.partition
+        pending = self._pending.get(number)
+        if pending is None:
             return
-        for offset, _, value in batch.records():
-            try:
-                decision = codec.decision(value or b"")
-            except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
-                continue
-            self._backlog[batch.partition].append((offset, decision))
-        position = batch.last + 1
-        if position < self._caught_up_at[batch.partition]:
-            return
-        backlog, self._backlog[batch.partition] = self._backlog[batch.partition], []
-        for offset, decision in backlog:
-            future = self._dispatcher.submit(decision)
-            cause = decision.inputs.cause
-            task = asyncio.create_task(self._settle(future, None if cause is None else cause.at))
-            self._pending[batch.partition].append((offset, task))
-            task.add_done_callback(self._settled)
-        self._read[batch.partition] = position
+        behind = batch.first < self._caught_up_at[number]
+        if behind and number not in self._answered:
+            await self._ask_what_is_answered(batch)
+        for count, (offset, _, value) in enumerate(batch.records()):
+            if count % TURN == 0:
+                await self._room()
+            if self._pending.get(number) is not pending:
+                return  # Assigned anew meanwhile: this is read again.
+            decision = await self._decision(batch, offset, value)
+            task = None if decision is None else self._take(number, decision, hold=behind)
+            if task is not None:
+                pending.append((offset, task))
+        self._read[number] = batch.last + 1
+        if batch.last + 1 >= self._caught_up_at[number]:
+            for workload in sorted(self._held.pop(number, ())):
+                self._dispatcher.release(workload)
+            self._answered.pop(number, None)
         self._advance()
 
-    async def _settle(self, future: asyncio.Future[Outcome], caused_at: float | None) -> None:
+    def _take(self, number: int, decision: Decision, *, hold: bool) -> asyncio.Task[None] | None:
+        """The task that answers a decision; None: it has been answered."""
+        found = self._open.get(decision.id) or self._ours.get(decision.id)
+        if found is not None or decision.id in self._answered.get(number, ()):
+            return found
+        if hold:
+            self._held[number].add(decision.workload)
+        future = self._dispatcher.submit(decision, hold=hold)
+        task = asyncio.create_task(self._answer(future, decision, self.generation))
+        self._open[decision.id] = task
+        task.add_done_callback(lambda done: self._over(decision.id, done))
+        return task
+
+    async def _room(self) -> None:
+        """Give the others a turn, and wait while too many outcomes are on their way."""
+        await asyncio.sleep(0)
+        while len(self._unsent) >= MOST_UNSENT:
+            await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
+            self.alive()
+
+    async def _answer(
+        self, future: asyncio.Future[Outcome], decision: Decision, generation: int
+    ) -> None:
         outcome = await future
-        if outcome.result is Result.APPLIED and caused_at is not None:
-            self._metrics.reaction_seconds.observe(max(outcome.at - caused_at, 0.0))
+        task = asyncio.current_task()
+        if task is not None:
+            self._unsent.add(task)
+            task.add_done_callback(self._unsent.discard)
+        if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
+            log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
+            raise asyncio.CancelledError
+        if task is not None:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        cause = decision.inputs.cause
+        if outcome.result is Result.APPLIED and cause is not None:
+            self._metrics.reaction_seconds.observe(max(outcome.at - cause.at, 0.0))
         self._metrics.outcomes.labels(outcome.result.value, outcome.why).inc()
         sent = await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
         await sent
 
-    def _settled(self, task: asyncio.Task[None]) -> None:
+    def _over(self, decision: str, task: asyncio.Task[None]) -> None:
+        if self._open.get(decision) is task:
+            del self._open[decision]
         error = None if task.cancelled() else task.exception()
         if error is None:
             self._advance()
@@ -165,9 +211,12 @@ class Actuate(RoleService):
             self._fail(error)
 
     def _advance(self) -> None:
-        """The frontier is the oldest decision without an acknowledged outcome."""
+        """The frontier is the oldest decision without an acknowledged outcome.
+
+        One that was given up has none, and stays where it is until it is read again.
+        """
         for partition, pending in self._pending.items():
-            while pending and _answered(pending[0][1]):
+            while pending and _acknowledged(pending[0][1]):
                 pending.popleft()
             read = self._read.get(partition)
             if read is not None:
@@ -175,7 +224,7 @@ class Actuate(RoleService):
 
     def _on_spec(self, change: SpecChange) -> None:
         del change
-        self._respec.set()
+        self.replicas.look_again()
 
     def _refs(self) -> list[TargetRef]:
         owned = self.assigned or frozenset()
@@ -186,62 +235,7 @@ class Actuate(RoleService):
             for ref in targets(scaler)
         ]
 
-    async def _watch(self) -> None:
-        """Watch the owned workloads, anew whenever they or the assignment change."""
-        watching: asyncio.Task[None] | None = None
-        refs: list[TargetRef] = []
-        try:
-            while True:
-                await self._respec.wait()
-                self._respec.clear()
-                if refs == (refs := self._refs()) and watching is not None:
-                    continue
-                if watching is not None:
-                    watching.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await watching
-                watching = asyncio.create_task(self._follow(refs)) if refs else None
-        finally:
-            if watching is not None:
-                watching.cancel()
 
-    async def _follow(self, refs: list[TargetRef]) -> None:
-        while True:
-            try:
-                async for observation in self._actuator.watch(refs):
-                    if self._watching:
-                        await self._report(observation)
-            except Exception:
-                log.exception("the watch ended; watching again")
-            await asyncio.sleep(1.0)
-
-    async def _report(self, seen: Observation) -> None:
-        report = ReplicaReport(
-            v=1,
-            workload=seen.ref.workload,
-            at=seen.at,
-            desired=seen.desired,
-            ready=seen.ready,
-            starting=seen.starting,
-            started_s=seen.started_s,
-            variant=seen.ref.variant,
-        )
-        value = codec.encode(report)
-        while len(self._reports) >= MOST_REPORTS:
-            await asyncio.wait(self._reports, return_when=asyncio.FIRST_COMPLETED)
-        sent = await self._outbox.send("telemetry", value, key=seen.ref.workload)
-        self._reports.add(sent)
-        sent.add_done_callback(self._reported)
-
-    def _reported(self, sent: asyncio.Future[Any]) -> None:
-        self._reports.discard(sent)
-        error = None if sent.cancelled() else sent.exception()
-        if error is None:
-            self.reported += 1
-        else:
-            self._fail(error)
-
-
-def _answered(task: asyncio.Task[None]) -> bool:
-    """Whether a decision's outcome is acknowledged; one that was cancelled counts as over."""
-    return task.done() and (task.cancelled() or task.exception() is None)
+def _acknowledged(task: asyncio.Task[None]) -> bool:
+    """Whether a decision's outcome is in the log."""
+    return task.done() and not task.cancelled() and task.exception() is None

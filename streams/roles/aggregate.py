@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -28,6 +28,7 @@ from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
+from streams.progress import PartitionProgress
 from streams.roles.role import RoleService
 from streams.settings import Settings
 from streams.telemetry import DecodedBatch, TelemetryDecoder
@@ -96,13 +97,35 @@ class Aggregate(RoleService):
         self.folded = 0
         """Events folded since the start."""
 
+    async def settle(self) -> None:
+        """Hand on what is folded, so that whoever takes over folds as little as can be again."""
+        await super().settle()
+        for source in self._sources.values():
+            if source.folded is not source.sent:
+                await self._flush(source)
+            await acknowledged([sent for _, sends in source.sends for sent in sends])
+            self._advance(source)
+
     def durable(self) -> bool:
         """Whether the broker has acknowledged all that was folded."""
-        return all(
-            source.sent is source.folded
-            and all(future.done() for _, sends in source.sends for future in sends)
-            for source in self._sources.values()
-        )
+        return all(_durable(source) for source in self._sources.values())
+
+    def settled(self, partition: int) -> int | None:
+        """See ``RoleService``: an open block is not committed, but may be wholly acknowledged."""
+        source = self._sources.get(partition)
+        if source is not None and _durable(source):
+            return source.sent.position
+        return super().settled(partition)
+
+    def progress(self) -> list[PartitionProgress]:
+        """See ``RoleService``; with the age of each source's watermark."""
+        now = self._clock.now()
+        marks = {number: source.sent.watermark for number, source in self._sources.items()}
+        return [
+            replace(found, watermark_age_s=now - mark if mark > 0 else None)
+            for found in super().progress()
+            for mark in [marks.get(found.partition, 0.0)]
+        ]
 
     async def start(self) -> None:
         """See ``RoleService``."""
@@ -184,7 +207,7 @@ class Aggregate(RoleService):
         partition: int,
         offset: int,
         value: bytes | None,
-        fault: tuple[int | None, str, str],
+        fault: codec.Fault,
     ) -> asyncio.Future[Any]:
         self._metrics.rejected.inc()
         rejected = codec.rejection(topic, partition, offset, value, fault)
@@ -288,8 +311,6 @@ class Aggregate(RoleService):
                             done=source.done or 0,
                         )
                     )
-                    age = self._clock.now() - mark.watermark
-                    self._metrics.watermark_age.labels(str(number)).set(age)
             if not reports:
                 continue
             record = codec.encode(Progress(sources=sources, progress=tuple(reports)))
@@ -310,6 +331,13 @@ class Aggregate(RoleService):
             mark = source.sent
             if mark is source.folded and mark.position >= ends[tp] and asked_at > mark.watermark:
                 mark.watermark = asked_at
+
+
+def _durable(source: _Source) -> bool:
+    """Whether the broker has acknowledged all that was folded of a source."""
+    return source.sent is source.folded and all(
+        future.done() for _, sends in source.sends for future in sends
+    )
 
 
 def _ints(offsets: Sequence[int]) -> NDArray[np.int64]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-import msgspec
-
 from models.allocation import Allocation
 from models.step import SpecChange
 from streams import codec
@@ -18,6 +16,7 @@ from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.specs_table import SpecTable
 
@@ -38,6 +37,7 @@ class Allocate(RoleService):
         self._outbox = outbox
         self._specs = specs
         self._metrics = metrics
+        self._unreadable = Unreadable(outbox, metrics)
         self._pools: dict[str, Allocation] = {}
         self._undefined: set[str] = set()
         specs.listen(self._on_spec)
@@ -61,8 +61,9 @@ class Allocate(RoleService):
         for offset, _, value in batch.records():
             try:
                 proposal = codec.proposal(value or b"")
-            except msgspec.MsgspecError:
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
+            except codec.REFUSALS as error:
+                fault = (None, *codec.why(error, value))
+                await self._unreadable.tell(batch, offset, value, [fault])
                 continue
             pool = self._specs.pool(proposal.pool)
             if pool is None and proposal.pool not in self._undefined:

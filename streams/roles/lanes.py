@@ -32,6 +32,8 @@ class Lane:
         self._waiting: deque[FetchedBatch] = deque()
         self._filled = asyncio.Event()
         self._taken = asyncio.Event()
+        self._free = asyncio.Event()
+        self._free.set()
 
     @property
     def idle(self) -> bool:
@@ -54,6 +56,15 @@ class Lane:
         self._waiting.clear()
         self._taken.set()
 
+    async def rest(self) -> None:
+        """Wait until no batch is under way."""
+        await self._free.wait()
+
+    def alive(self) -> None:
+        """What is under way is waiting for somebody, not stuck: its time counts from now."""
+        if self.busy_since is not None:
+            self.busy_since = time.monotonic()
+
     async def run(self) -> None:
         """Take in batch after batch, until cancelled or ``take`` fails."""
         while True:
@@ -63,10 +74,12 @@ class Lane:
                 continue
             batch = self._next()
             self.busy_since = time.monotonic()
+            self._free.clear()
             try:
                 await self._take(batch)
             finally:
                 self.busy_since = None
+                self._free.set()
 
     def _next(self) -> FetchedBatch:
         """The oldest batch, and those that can be joined to it."""

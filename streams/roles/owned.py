@@ -8,7 +8,7 @@ Flow: plan -> Owned -> foretide.steps, then what was decided.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,6 @@ from streams.steplog import StepRecord
 SPECS = 1000
 """Changes of specs that one step takes up: they stand in the step log whole, and a message there
 has a megabyte at most; the rest waits for the next step."""
-
-Emit = Callable[[StepResult, asyncio.Future[Any]], Awaitable[None]]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,9 +8,11 @@ Flow: foretide.load -> foretide.steps, foretide.forecasts, foretide.proposals or
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,10 +28,12 @@ from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.kafka.ranges import Ranges
 from streams.metrics import Metrics
+from streams.progress import PartitionProgress
 from streams.recovery import Recovered, Recovery, past
 from streams.roles.owned import Owned
 from streams.roles.role import RoleService
 from streams.roles.rounds import Rounds
+from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.snapshots import Sealer, Writer
 from streams.specs_table import SpecTable
@@ -61,6 +65,7 @@ class Plan(RoleService):
         self._outbox = outbox
         self._specs = specs
         self._metrics = metrics
+        self._unreadable = Unreadable(outbox, metrics)
         self._partitions = 0
         self._owned: dict[int, Owned] = {}
         self._ranges = Ranges(settings)
@@ -91,6 +96,16 @@ class Plan(RoleService):
         for owned in self._owned.values():
             counted.update(owned.fleet.merge.totals())
         return counted
+
+    def progress(self) -> list[PartitionProgress]:
+        """See ``RoleService``; with the seconds that each load partition waits for."""
+        now = self._clock.now()
+        merges = {number: owned.fleet.merge for number, owned in self._owned.items()}
+        return [
+            replace(found, missing_s=merge.missing_s(now), unheard=merge.unheard)
+            for found in super().progress()
+            if (merge := merges.get(found.partition)) is not None
+        ]
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Take up each partition where its last owner left it."""
@@ -136,9 +151,37 @@ class Plan(RoleService):
             fresh=fleet is None,
             rounds=self._rounds(partition, writer, found.names),
         )
+        await self._send_again(partition, found)
         if found.lost:
             await self._relearn(owned, found)
         return owned
+
+    async def _send_again(self, partition: int, found: Recovered) -> None:
+        """Send what the last owner decided in its last step and did not live to send.
+
+        The core will not say it again: it has said it.  What is in the log of decisions is not
+        sent twice; all steps before the last one were sent before the next was begun.
+        """
+        last = found.unsure
+        wanted = {decision.id for decision in last.decisions}
+        wanted |= {proposal.wanted.id for proposal in last.proposals}
+        if not wanted:
+            return
+        # A step is logged before what it led to; a second for clocks of producers.
+        begin = await self._ranges.since("decisions", partition, found.unsure_at - 1.0)
+        _, end = await self._ranges.bounds("decisions", partition)
+        async for some in self._ranges.read("decisions", partition, begin, end):
+            for each in some:
+                with contextlib.suppress(msgspec.MsgspecError):  # A newer worker's is not ours.
+                    wanted.discard(codec.decision(each.value or b"").id)
+        missing = StepResult(
+            forecasts=(),
+            decisions=tuple(each for each in last.decisions if each.id in wanted),
+            proposals=tuple(each for each in last.proposals if each.wanted.id in wanted),
+        )
+        if wanted:
+            log.info("load/%d: %d decisions of the last owner are sent", partition, len(wanted))
+            await self._emit(missing)
 
     async def _relearn(self, owned: Owned, found: Recovered) -> None:
         """Read what the load log has of workloads whose snapshots were lost."""
@@ -205,15 +248,10 @@ class Plan(RoleService):
     async def _decode(self, batch: FetchedBatch) -> list[Load | Progress]:
         records: list[Load | Progress] = []
         for offset, _, value in batch.records():
-            try:
-                records += codec.load_records(value or b"")
-            except msgspec.MsgspecError as error:
-                # Only our own aggregate writes here: worth an alarm, never a stop.
-                log.exception("%s/%d@%d", batch.topic, batch.partition, offset)
-                fault = (None, "", str(error))
-                rejected = codec.rejection(batch.topic, batch.partition, offset, value, fault)
-                key = f"{batch.topic}/{batch.partition}/{offset}"
-                await self._outbox.send("rejected", codec.encode(rejected), key=key)
+            found, faults = codec.loads(value)
+            records += found
+            if faults:
+                await self._unreadable.tell(batch, offset, value, faults)
         return records
 
     async def _tick(self) -> None:
@@ -239,13 +277,14 @@ class Plan(RoleService):
         with self._metrics.step_seconds.time():
             step, result = owned.apply(self._clock.now(), records, tick=tick)
         logged = await owned.record(self._outbox, step, offsets)
-        await self._emit(result, logged)
-        owned.steps = logged.result().offset + 1
-
-    async def _emit(self, result: StepResult, logged: asyncio.Future[Any]) -> None:
         if result.decisions or result.proposals:
             await logged  # The step log is durable before the decision.
-        sends: list[asyncio.Future[Any]] = [logged]
+        await self._emit(result)
+        await logged
+        owned.steps = logged.result().offset + 1
+
+    async def _emit(self, result: StepResult) -> None:
+        sends: list[asyncio.Future[Any]] = []
         send = self._outbox.send
         for forecast in result.forecasts:
             value = codec.encode(forecast)
@@ -258,16 +297,12 @@ class Plan(RoleService):
         await acknowledged(sends)
 
     def _observe(self) -> None:
-        merges = [(number, owned.fleet.merge) for number, owned in self._owned.items()]
-        self._metrics.corrections.set(sum(merge.corrections for _, merge in merges))
+        merges = [owned.fleet.merge for owned in self._owned.values()]
+        self._metrics.corrections.set(sum(merge.corrections for merge in merges))
         self._metrics.workloads.set(
             sum(len(owned.fleet.workloads()) for owned in self._owned.values())
         )
         self._metrics.specs_refused.set(self._specs.refused)
-        for number, merge in merges:
-            if merge.closed_through is not None:
-                due = self._clock.now() - self.settings.lateness_s - 1
-                self._metrics.missing.labels(str(number)).set(max(due - merge.closed_through, 0))
 
 
 def _next_writer(last: Writer | None, generation: int) -> Writer:

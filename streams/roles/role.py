@@ -17,6 +17,7 @@ from faust.types import TP, StreamT
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.security import faust_credentials, ssl_context
 from streams.kafka.transport import BatchConsumer, RoleApp, batch_topic, role_app
+from streams.progress import PartitionProgress, Unsettled, progress_of
 from streams.roles.lanes import Lane
 from streams.settings import Role, Settings
 from streams.topics import Name
@@ -49,8 +50,10 @@ class RoleService(abc.ABC):
         """The next offset of each partition."""
         self._sought: dict[int, int] = {}
         """Where a batch began that was not the next, when it was last sought again."""
+        self._unsettled: dict[int, Unsettled] = {}
         self._beat_at = time.monotonic()
         self._lanes: dict[int, Lane] = {}
+        self._closing = False
         self.failure: asyncio.Future[BaseException] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.app: RoleApp = role_app(
@@ -72,8 +75,19 @@ class RoleService(abc.ABC):
         await self.app.start()
         self.spawn(self._heartbeat(), "heartbeat")
 
+    async def settle(self) -> None:
+        """Before a stop: take nothing more, and finish what is begun.
+
+        Takes as long as it takes; a caller in a hurry cancels it, and what is not finished is
+        done again by whoever takes over.
+        """
+        self._closing = True
+        for lane in self._lanes.values():
+            lane.drop()
+            await lane.rest()
+
     async def stop(self) -> None:
-        """Stop reading, commit, leave the group."""
+        """Commit, leave the group."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -96,6 +110,7 @@ class RoleService(abc.ABC):
         self._sought.clear()
         for lane in self._lanes.values():
             lane.drop()
+        self._unsettled = {number: Unsettled() for number in numbers}
         self.assigned = numbers
         self.generation = generation
         wanted = await self.on_assigned(numbers)
@@ -150,6 +165,8 @@ class RoleService(abc.ABC):
 
     async def _consume(self, stream: StreamT[Any]) -> None:
         async for event in stream.events():
+            if self._closing:
+                continue
             lane = self._lane(event.value.partition)
             await lane.room()
             try:
@@ -160,6 +177,7 @@ class RoleService(abc.ABC):
             if batch is not None:
                 # Nothing is awaited in between: a seek drops what waits, and forgets what is next.
                 self._expected[batch.partition] = batch.last + 1
+                self._remember(batch)
                 lane.add(batch)
 
     def _lane(self, partition: int) -> Lane:
@@ -168,6 +186,32 @@ class RoleService(abc.ABC):
             lane = self._lanes[partition] = Lane(self.on_batch)
             self.spawn(lane.run(), f"lane-{partition}")
         return lane
+
+    def _remember(self, batch: FetchedBatch) -> None:
+        """Keep when a batch was appended until it is done."""
+        unsettled = self._unsettled.get(batch.partition)
+        if unsettled is not None:
+            unsettled.settle(self.frontiers.get(batch.partition))
+            unsettled.read(batch.last, batch.oldest_ms / 1000.0)
+
+    def settled(self, partition: int) -> int | None:
+        """The offset up to which everything is done, though perhaps not yet committed."""
+        return self.frontiers.get(partition)
+
+    def progress(self) -> list[PartitionProgress]:
+        """How far each owned partition is, for the metrics."""
+        now, topic = time.time(), self.settings.topic_prefix + self.topic
+        found = []
+        for number, unsettled in sorted(self._unsettled.items()):
+            unsettled.settle(self.settled(number))
+            standing = self.consumer.standing(TP(topic, number))
+            found.append(progress_of(number, standing, unsettled, now=now))
+        return found
+
+    def alive(self) -> None:
+        """A batch that takes long goes on: it is waiting for somebody, not stuck."""
+        for lane in self._lanes.values():
+            lane.alive()
 
     def stuck(self) -> str | None:
         """Why this role is not alive; None: it is.

@@ -234,10 +234,10 @@ async def test_what_cannot_be_mended_by_waiting_fails_at_once(
     assert (outcome.result, outcome.why, outcome.attempts) == (Result.FAILED, code, 1)
 
 
-async def test_drain_waits_and_close_leaves_no_outcome_behind() -> None:
+async def test_drain_waits_and_what_is_abandoned_has_no_outcome() -> None:
     rig = Rig()
     rig.platform.gate.clear()
     future = rig.dispatcher.submit(decision(5))
     assert not await rig.dispatcher.drain(timeout_s=0.05)
-    await rig.dispatcher.close()
+    await rig.dispatcher.abandon()
     assert future.cancelled()

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.servers import ControlPlane, KafkaServer, ToolsMissingError
+from lab.servers.control_plane import ACTUATOR_USER
+
+RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 
 
 def missing(error: ToolsMissingError) -> None:
@@ -37,6 +42,22 @@ def control_plane() -> Iterator[ControlPlane]:
         missing(error)
     with plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def granted(control_plane: ControlPlane) -> ControlPlane:
+    """The restricted user, with exactly what deploy/rbac.yaml grants."""
+    for document in yaml.safe_load_all(RBAC.read_text()):
+        kind = document["kind"]
+        if kind == "ClusterRole":
+            path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+        elif kind == "ClusterRoleBinding":
+            path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+            document["subjects"] = [{"kind": "User", "name": ACTUATOR_USER}]
+        else:
+            continue
+        control_plane.request("POST", path, document)
+    return control_plane
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -89,12 +91,16 @@ class WorkerProcess:
         settings: Settings,
         *,
         folder: Path,
-        plane: ControlPlane,
+        plane: ControlPlane | None,
         specs: Path | None,
         roles: str,
+        through: dict[str, Any] | None = None,
+        tree: Path | None = None,
     ) -> None:
-        kubeconfig = folder / "kubeconfig.json"
-        kubeconfig.write_text(json.dumps(plane.kubeconfig(ACTUATOR)))
+        """``plane`` None: decisions act on memory; ``through``: a kubeconfig that leads to it by
+        way of something else; ``tree``: another version's packages."""
+        folder.mkdir(exist_ok=True)
+        self._tree = tree
         names = [
             "bootstrap",
             "topic_prefix",
@@ -106,13 +112,19 @@ class WorkerProcess:
             "lateness_s",
             "decision_valid_s",
             "session_timeout_s",
+            "request_timeout_s",
         ]
         self.environment = {
             **os.environ,
             **{f"FORETIDE_{name.upper()}": str(getattr(settings, name)) for name in names},
             "FORETIDE_ROLES": roles,
-            "FORETIDE_KUBECONFIG": str(kubeconfig),
         }
+        if plane is None:
+            self.environment["FORETIDE_ACTUATOR"] = "memory"
+        else:
+            kubeconfig = folder / "kubeconfig.json"
+            kubeconfig.write_text(json.dumps(through or plane.kubeconfig(ACTUATOR)))
+            self.environment["FORETIDE_KUBECONFIG"] = str(kubeconfig)
         if specs is not None:
             self.environment["FORETIDE_SPECS"] = str(specs)
         self.log = folder / f"worker-{roles.replace(',', '-')}.log"
@@ -123,6 +135,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from streams.cli import main; main()", "worker"],
                 env=self.environment,
+                cwd=self._tree,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -134,11 +147,44 @@ class WorkerProcess:
         assert self._process.poll() is None, f"the worker died:\n{text[-3000:]}"
         return "ready: roles" in text
 
+    def metric(self, name: str) -> dict[str, float]:
+        """Samples of a metric by their labels as Prometheus writes them, ``{...}`` or nothing."""
+        port = re.findall(r"http port (\d+)", self.log.read_text())[-1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [re.fullmatch(rf"{name}(\{{.*\}})? (\S+)", line) for line in lines]
+        return {match[1] or "": float(match[2]) for match in found if match}
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
         self.log.write_text("")
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def send(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def terminate(self) -> tuple[int, float]:
+        """SIGTERM: the exit code, and seconds until the process was gone."""
+        assert self._process is not None
+        began = time.monotonic()
+        self._process.terminate()
+        return self._process.wait(30), time.monotonic() - began
+
+    def resident_bytes(self) -> int:
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self) -> int:
         assert self._process is not None

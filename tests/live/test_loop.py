@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from foretide_client import AsyncTelemetry
 
 from actuators.clock import SystemClock
@@ -19,29 +18,11 @@ from actuators.kubernetes import KubernetesActuator, connect
 from actuators.kubernetes.actuator import EPOCH_ANNOTATION
 from actuators.protocol import Observation, Order, TargetRef
 from lab.servers import ControlPlane, KafkaServer
-from lab.servers.control_plane import ACTUATOR, ACTUATOR_USER
+from lab.servers.control_plane import ACTUATOR
 from models.domain.decision import Epoch
 from models.domain.spec import Target
 from streams.settings import Settings
 from tests.live import stack
-
-RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
-
-
-@pytest.fixture(scope="session")
-def granted(control_plane: ControlPlane) -> ControlPlane:
-    """The restricted user, with exactly what deploy/rbac.yaml grants."""
-    for document in yaml.safe_load_all(RBAC.read_text()):
-        kind = document["kind"]
-        if kind == "ClusterRole":
-            path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-        elif kind == "ClusterRoleBinding":
-            path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
-            document["subjects"] = [{"kind": "User", "name": ACTUATOR_USER}]
-        else:
-            continue
-        control_plane.request("POST", path, document)
-    return control_plane
 
 
 async def load(settings: Settings, name: str, in_flight: int, *, stop: asyncio.Event) -> None:

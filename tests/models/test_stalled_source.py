@@ -74,11 +74,12 @@ def busy(driver: TwoSources, seconds: int, each: int) -> None:
 
 
 @pytest.mark.parametrize("shift", range(10))
-def test_half_of_a_second_is_not_taken_for_half_of_the_demand(shift: int) -> None:
-    """However the burst lies in the forecast's steps of 10 s."""
+@pytest.mark.parametrize("burst_s", [3, 5])
+def test_half_of_a_second_is_not_taken_for_half_of_the_demand(shift: int, burst_s: int) -> None:
+    """However the burst lies in the forecast's steps of 10 s, and be it complete yet or not."""
     driver = TwoSources()
     busy(driver, 30 + shift, 4)  # 8 requests/s, and steps of the forecast with it.
-    busy(driver, 4, 20)  # 40 requests/s: 10 replicas; mostly no forecast knows of it yet.
+    busy(driver, burst_s, 20)  # 40 requests/s: 10 replicas; mostly no forecast knows of it yet.
     before, made = driver.replicas, len(driver.decisions)
     assert before >= 10
     for _ in range(12):  # Source 1 stands still; what comes by it is not known.

@@ -55,6 +55,8 @@ def test_a_workloads_snapshot_has_at_most_8_kb() -> None:
     fleet = Fleet(lateness_s=1.0, valid_s=20)
     for step in steps(3000, 9):
         fleet.apply(step)
-    sizes = [len(Sealer(None).seal(MemberSnapshot(Writer(0, 3), s))) for s in fleet.states(WORKLOADS, 0)]
+    sizes = [
+        len(Sealer(None).seal(MemberSnapshot(Writer(0, 3), s))) for s in fleet.states(WORKLOADS, 0)
+    ]
     assert len(sizes) == len(WORKLOADS)
     assert max(sizes) <= 8 * 1024, sizes
