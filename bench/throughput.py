@@ -2,7 +2,7 @@
 
 Rule: all contenders read the very same topic of a real Kafka, in turn, each in a process of its
 own; Foretide's loads must add up to the events exactly, or the bench fails.
-Usage: python bench/throughput.py [--events 2000000] [--runs 5] [--growth] [--json]
+Usage: python bench/throughput.py [--events 2000000] [--runs 5] [--only PART ...] [--json]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import statistics
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ from lab.servers.tools import kafka_classpath
 from streams.settings import Settings
 
 FEW = 3
-"""Runs of what is not compared closely, at most."""
+"""Runs of a row of growth, at most."""
+
+PARTS = "throughput", "batched", "growth"
+"""One event a message, beside the others; a hundred a message; what the rate depends on."""
 
 TOGETHER = 100
 """Events of one message of the batched topic."""
@@ -74,15 +78,15 @@ def main() -> None:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=2_000_000, help="events of a topic")
-    parser.add_argument("--runs", type=int, default=5, help="runs of foretide and bare")
-    parser.add_argument("--growth", action="store_true", help="also what the rate depends on")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each contender")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part (repeatable)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     given = parser.parse_args()
     if given.events < TOGETHER or given.runs < 1:
         parser.error(f"--events must be {TOGETHER} or more, --runs 1 or more")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        found = _measure(given.events, given.runs, grow=given.growth)
+        found = _measure(given.events, given.runs, given.only or PARTS)
     except (ToolsMissingError, FillError, ContenderError, WrongError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -93,29 +97,42 @@ def main() -> None:
         _table(found)
 
 
-def _measure(events: int, runs: int, *, grow: bool) -> dict[str, Any]:
-    results = Results()
+def _measure(events: int, runs: int, parts: Sequence[str]) -> dict[str, Any]:
+    results, rows = Results(), []
+    found: dict[str, Any] = {}
     say("starting Kafka")
     with KafkaServer() as kafka:
-        one = fill(Settings(bootstrap=kafka.bootstrap, topic_prefix="one."), events=events)
-        many = fill(
-            Settings(bootstrap=kafka.bootstrap, topic_prefix="many."),
-            events=events,
-            together=TOGETHER,
-        )
-        python = _python(results)
-        for number in range(runs):
-            say(f"run {number + 1} of {runs}")
-            _closely(one, results)
-            if number == 0:
-                _exact(one)
-            if number < FEW:
-                _others(one, python, results)
-                results.runs["batched"].append(race("foretide", many))
-        _exact(one)  # Every run sent the same partials again: they must not count again.
-        _exact(many)
-        rows = growth(kafka.bootstrap, events=events, runs=min(runs, FEW)) if grow else []
-    return _found(results, one, rows)
+        if "throughput" in parts:
+            topic = fill(Settings(bootstrap=kafka.bootstrap, topic_prefix="one."), events=events)
+            python = _python(results)
+            for number in range(runs):
+                say(f"run {number + 1} of {runs}")
+                _closely(topic, results)
+                if number == 0:
+                    _exact(topic)
+                _others(topic, python, results)
+            _exact(topic)  # Every run sent the same partials again: they must not count again.
+            found |= _compared(results, topic)
+        if "batched" in parts:
+            settings = Settings(bootstrap=kafka.bootstrap, topic_prefix="many.")
+            topic = fill(settings, events=events, together=TOGETHER)
+            results.runs["batched"] = [race("foretide", topic) for _ in range(runs)]
+            _exact(topic)
+            found |= _batched(results)
+        if "growth" in parts:
+            rows = growth(kafka.bootstrap, events=events, runs=min(runs, FEW))
+    return found | {
+        "missing": results.missing,
+        "versions": results.versions(),
+        "runs": {
+            name: [
+                {"events_per_s": run.events_per_s, "cpu_s": run.cpu_s, "events": run.events}
+                for run in every
+            ]
+            for name, every in results.runs.items()
+        },
+        "growth": rows,
+    }
 
 
 def _closely(topic: Filled, results: Results) -> None:
@@ -156,11 +173,11 @@ def _exact(topic: Filled) -> None:
         raise WrongError(f"{total} events in the loads of {topic.events}")
 
 
-def _found(results: Results, topic: Filled, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _compared(results: Results, topic: Filled) -> dict[str, Any]:
     bares = {most: results.rate(f"bare_{most}") or 0.0 for most in MAX_RECORDS}
     best = max(bares, key=lambda most: bares[most])
     foretide = results.rate("foretide") or 0.0
-    batched = results.runs["batched"]
+    rates = {name: results.rate(name) for name in SLOWER}
     return {
         "foretide_events_per_s": foretide,
         "bare_events_per_s": bares[best],
@@ -168,21 +185,19 @@ def _found(results: Results, topic: Filled, rows: list[dict[str, Any]]) -> dict[
         "foretide_cpu_s": results.cpu_s("foretide"),
         "bare_cpu_s": results.cpu_s(f"bare_{best}"),
         "bare_max_records": best,
-        **{f"{name}_events_per_s": results.rate(name) for name in SLOWER},
-        "missing": results.missing,
-        "batched_events_per_s": statistics.median(run.events / run.cpu_s for run in batched),
-        "batched_events_per_s_wall": results.rate("batched"),
+        **{f"{name}_events_per_s": rate for name, rate in rates.items()},
+        **{f"ratio_to_{name}": foretide / rate for name, rate in rates.items() if rate},
         "events": topic.events,
         "event_bytes": topic.event_bytes,
-        "versions": results.versions(),
-        "runs": {
-            name: [
-                {"events_per_s": run.events_per_s, "cpu_s": run.cpu_s, "events": run.events}
-                for run in runs
-            ]
-            for name, runs in results.runs.items()
-        },
-        "growth": rows,
+    }
+
+
+def _batched(results: Results) -> dict[str, Any]:
+    """Per CPU second, which is per core, and by the wall."""
+    batched = results.runs["batched"]
+    return {
+        "batched_events_per_s": statistics.median(run.events / run.cpu_s for run in batched),
+        "batched_events_per_s_wall": results.rate("batched"),
     }
 
 

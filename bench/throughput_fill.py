@@ -24,6 +24,9 @@ SEED = 142
 VARIANTS = 4096
 """Different numbers that events have."""
 
+ERRORS = 0.02
+"""Share of requests that failed."""
+
 LABEL = 253
 """The longest label that telemetry may have."""
 
@@ -58,7 +61,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _parts(workloads: int, size: int | None) -> tuple[list[bytes], list[bytes]]:
+def _parts(workloads: int, size: int | None, hot: float) -> tuple[list[bytes], list[bytes]]:
     """What comes before ``at``, by workload, and after it; ``size``: bytes of an event, about."""
     chance = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     digits = max(4, len(str(workloads - 1)))
@@ -70,10 +73,13 @@ def _parts(workloads: int, size: int | None) -> tuple[list[bytes], list[bytes]]:
     for _ in range(VARIANTS):
         tail = f',"latency_s":{chance.lognormvariate(0, 0.5):.4f}'
         if size is None or size >= 140:  # noqa: PLR2004 - an event without padding
+            status = "error" if chance.random() < ERRORS else "ok"
             tail += f',"tokens_in":{chance.randint(200, 4000)}'
-            tail += f',"tokens_out":{chance.randint(20, 900)},"status":"ok"'
+            tail += f',"tokens_out":{chance.randint(20, 900)},"status":"{status}"'
         tails.append((tail + _padding(len(heads[0]) + 14 + len(tail) + 1, size) + "}").encode())
     order = heads * -(-VARIANTS // workloads)
+    if hot:
+        order += heads[:1] * round(len(order) * hot / (1 - hot))
     chance.shuffle(order)
     if len(order) % 2 == 0:  # A place in it would always come to the same partition.
         order.append(order[0])
@@ -95,9 +101,16 @@ def _padding(length: int, size: int | None) -> str:
     return padding + (f',"note":"{"x" * (missing - frame)}"' if missing > frame else "")
 
 
-def _values(messages: int, workloads: int, size: int | None, together: int) -> Iterator[bytes]:
-    """Messages, stamped with about now."""
-    heads, tails = _parts(workloads, size)
+def values(
+    messages: int,
+    *,
+    workloads: int = 200,
+    size: int | None = None,
+    together: int = 1,
+    hot: float = 0.0,
+) -> Iterator[bytes]:
+    """Messages, stamped with about now; arguments are as of ``fill``."""
+    heads, tails = _parts(workloads, size, hot)
     at = b""
     for number in range(messages):
         if number % STAMPED == 0:
@@ -117,8 +130,12 @@ def fill(
     workloads: int = 200,
     size: int | None = None,
     together: int = 1,
+    hot: float = 0.0,
 ) -> Filled:
-    """Make the topics, and fill telemetry with ``events``, ``together`` of them to a message."""
+    """Make the topics, and fill telemetry with ``events``, ``together`` of them to a message.
+
+    ``hot`` is the share of one workload, beside what it has as one of many.
+    """
     asyncio.run(topics.create(settings))
     topic = settings.topic_prefix + "telemetry"
     failed: list[KafkaError] = []
@@ -139,7 +156,8 @@ def fill(
     )
     messages, in_all = events // together, 0
     began = time.monotonic()
-    for number, value in enumerate(_values(messages, workloads, size, together)):
+    made = values(messages, workloads=workloads, size=size, together=together, hot=hot)
+    for number, value in enumerate(made):
         in_all += len(value)
         while True:
             try:

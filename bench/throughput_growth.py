@@ -21,14 +21,19 @@ BYTES = 400_000_000
 """Bytes of a row, at most."""
 
 
+HOT = 0.9
+"""Share of the one workload, where there is one that is hot; compare with the even row alike."""
+
+
 class Row(NamedTuple):
-    """One row; ``size``: bytes of an event, about; None: unpadded."""
+    """One row; ``size``: bytes of an event, about; None: unpadded; ``hot``: see ``fill``."""
 
     what: str
     partitions: int = 4
     processes: int = 1
     workloads: int = 200
     size: int | None = None
+    hot: float = 0.0
 
 
 BASE = Row("base")
@@ -44,6 +49,10 @@ ROWS = (
     Row("event_bytes", size=400),
     Row("event_bytes", size=700),
     Row("event_bytes: an unknown field, the slow path", size=4096),
+    Row("hot: 90 % of one workload", hot=HOT, partitions=1),
+    Row("hot: 90 % of one workload", hot=HOT, partitions=2),
+    Row("hot: 90 % of one workload", hot=HOT),
+    Row("hot: 90 % of one workload", hot=HOT, processes=2),
 )
 
 
@@ -69,6 +78,7 @@ def _filled(bootstrap: str, prefix: str, row: Row, events: int) -> Filled:
         events=min(events, EVENTS, BYTES // (row.size or 1)),
         workloads=row.workloads,
         size=row.size,
+        hot=row.hot,
     )
 
 
@@ -79,6 +89,7 @@ def _told(row: Row, topic: Filled, runs: list[Run]) -> dict[str, Any]:
         "processes": row.processes,
         "workloads": row.workloads,
         "event_bytes": topic.event_bytes,
+        "hot": row.hot,
         "events": topic.events,
         "events_per_s": statistics.median(run.events_per_s for run in runs),
         "cpu_s": statistics.median(run.cpu_s for run in runs),

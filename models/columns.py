@@ -2,13 +2,14 @@
 
 Rule: order is the log's; what an event did not say has a value that no event can say (``UNSAID``,
 ``NOBODY``), and is never counted.
-Flow: codec -> ColumnBuilder -> Columns -> BlockFold.
+Flow: scan or codec -> Columns -> BlockFold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET
@@ -19,11 +20,42 @@ from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
 UNSAID = -1
 """A latency or token count that the event did not say: numbers of events are never negative."""
 
-NOBODY = "\0" * 254
-"""The tenant of an event that named none: longer than a tenant's name may be."""
+NOBODY = -1
+"""The number of the tenant of an event that named none."""
+
+UNKNOWN = -1
+"""The number of a name that is not valid."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Numbering:
+    """Numbers for names, in the order they first came; ``names`` only grows."""
+
+    def __init__(self, valid: Callable[[str], bool] | None = None) -> None:
+        """``valid`` says whether a name may be had at all; None: any may."""
+        self._valid = valid
+        self.names: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        """The number of a name, checked when it is new; ``UNKNOWN`` when it is not valid."""
+        found = self._numbers.get(name)
+        if found is None:
+            if self._valid is not None and not self._valid(name):
+                return UNKNOWN
+            found = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return found
+
+    def numbers(self, names: Sequence[str]) -> Ints:
+        """The number of each."""
+        try:
+            return np.fromiter(map(self._numbers.__getitem__, names), np.int64, len(names))
+        except KeyError:
+            return np.fromiter(map(self.number, names), np.int64, len(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,23 +63,25 @@ class Columns:
     """Requests in log order, all columns of one length, and the few events of other kinds.
 
     ``message`` is the index of the message a request came in, never falling; ``workload`` an
-    index into ``names``; ``at`` Unix seconds; ``latency_s``, ``tokens_in`` and ``tokens_out`` are
-    ``UNSAID`` or at least 0.  ``started``, ``failed`` (the status) and ``tenants`` are None when
+    index into ``names``, ``tenant`` one into ``tenants`` or ``NOBODY``; either list may hold more,
+    and may grow.  ``at`` is Unix seconds; ``latency_s``, ``tokens_in`` and ``tokens_out`` are
+    ``UNSAID`` or at least 0.  ``started``, ``failed`` (the status) and ``tenant`` are None when
     all requests are finished, all are ok, or none names a tenant.  ``others`` are (message,
     event), in log order.
     """
 
     names: Sequence[str]
+    tenants: Sequence[str]
     workload: Ints
     message: Ints
     at: Floats
     latency_s: Floats
     tokens_in: Ints
     tokens_out: Ints
-    started: NDArray[np.bool_] | None
-    failed: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None
+    started: Bools | None
+    failed: tuple[Bools, Bools] | None
     """(status is error, status is dropped)"""
-    tenants: Sequence[str] | None
+    tenant: Ints | None
     others: Sequence[tuple[int, Resource | ReplicaReport]]
 
     def __len__(self) -> int:
@@ -67,7 +101,7 @@ class ColumnBuilder:
     tokens_out: list[int] = field(default_factory=list)
     phase: list[str] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
-    tenant: list[str] = field(default_factory=list)
+    tenant: list[str | None] = field(default_factory=list)
     others: list[tuple[int, Resource | ReplicaReport]] = field(default_factory=list)
 
     def add(self, message: int, events: Iterable[Telemetry]) -> None:
@@ -84,19 +118,24 @@ class ColumnBuilder:
             self.tokens_out.append(UNSAID if event.tokens_out is UNSET else event.tokens_out)
             self.phase.append(event.phase)
             self.status.append(event.status)
-            self.tenant.append(NOBODY if event.tenant is UNSET else event.tenant)
+            self.tenant.append(None if event.tenant is UNSET else event.tenant)
 
-    def build(self) -> Columns:
-        """The columns of what was added."""
-        codes = dict.fromkeys(self.workload)
-        names = list(codes)
-        numbered = {name: code for code, name in enumerate(names)}
+    def build(
+        self, workloads: Numbering | None = None, tenants: Numbering | None = None
+    ) -> Columns:
+        """The columns of what was added; numbers are those given, or begin anew."""
+        workloads, tenants = workloads or Numbering(), tenants or Numbering()
         n = len(self.workload)
         all_finished = self.phase.count("finished") == n
         all_ok = self.status.count("ok") == n
+        tenant = None
+        if self.tenant.count(None) != n:
+            codes = [NOBODY if name is None else tenants.number(name) for name in self.tenant]
+            tenant = np.array(codes, np.int64)
         return Columns(
-            names=names,
-            workload=np.fromiter(map(numbered.__getitem__, self.workload), np.int64, n),
+            names=workloads.names,
+            tenants=tenants.names,
+            workload=workloads.numbers(self.workload),
             message=np.array(self.message, np.int64),
             at=np.array(self.at, np.float64),
             latency_s=np.array(self.latency_s, np.float64),
@@ -104,11 +143,59 @@ class ColumnBuilder:
             tokens_out=np.array(self.tokens_out, np.int64),
             started=None if all_finished else np.array(self.phase) == "started",
             failed=None if all_ok else _failed(self.status),
-            tenants=None if self.tenant.count(NOBODY) == n else self.tenant,
+            tenant=tenant,
             others=self.others,
         )
 
 
-def _failed(status: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _failed(status: list[str]) -> tuple[Bools, Bools]:
     column = np.array(status)
     return column == "error", column == "dropped"
+
+
+def together(parts: Sequence[Columns]) -> Columns:
+    """Parts whose names are numbered alike, as one, in the order of their messages.
+
+    At least one part; no message is in two of them.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    message = np.concatenate([part.message for part in parts])
+    falls = bool(np.any(message[1:] < message[:-1]))
+    order = np.argsort(message, kind="stable") if falls else None
+
+    def all_of(columns: Sequence[NDArray[Any] | None], unsaid: int) -> NDArray[Any] | None:
+        told = next((column for column in columns if column is not None), None)
+        if told is None:
+            return None
+        full = [
+            np.full(len(part.message), unsaid, told.dtype) if column is None else column
+            for part, column in zip(parts, columns, strict=True)
+        ]
+        found = np.concatenate(full)
+        return found if order is None else found[order]
+
+    def column(name: str) -> NDArray[Any]:
+        found = all_of([getattr(part, name) for part in parts], UNSAID)
+        assert found is not None  # noqa: S101 - every part has these
+        return found
+
+    error, dropped = (
+        all_of([None if part.failed is None else part.failed[side] for part in parts], 0)
+        for side in (0, 1)
+    )
+    others = [other for part in parts for other in part.others]
+    return Columns(
+        names=parts[0].names,
+        tenants=parts[0].tenants,
+        workload=column("workload"),
+        message=message if order is None else message[order],
+        at=column("at"),
+        latency_s=column("latency_s"),
+        tokens_in=column("tokens_in"),
+        tokens_out=column("tokens_out"),
+        started=all_of([part.started for part in parts], 0),
+        failed=None if error is None or dropped is None else (error, dropped),
+        tenant=all_of([part.tenant for part in parts], NOBODY),
+        others=sorted(others, key=lambda other: other[0]),
+    )

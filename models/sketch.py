@@ -27,6 +27,8 @@ BUCKETS = len(_BOUNDS)
 """Number of buckets."""
 
 _BOUNDS_ARRAY = np.array(_BOUNDS, np.int64)
+_BOUNDS_BEFORE = np.array([-1, *_BOUNDS[:-1]], np.int64)
+_PER_LOG = 1 / math.log(GAMMA)
 
 
 def bucket(latency_us: int) -> int:
@@ -39,8 +41,13 @@ def bucket(latency_us: int) -> int:
 
 
 def buckets(latencies_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``bucket`` of each of an array."""
-    return np.searchsorted(_BOUNDS_ARRAY, latencies_us).astype(np.int64)
+    """``bucket`` of each of an array; none above ``LARGEST_US``."""
+    # The logarithm is right but for the last bits of it; the bounds decide.
+    near = np.log(np.maximum(latencies_us, 1)) * _PER_LOG
+    found = np.minimum(near.astype(np.int64), BUCKETS - 1)
+    found += _BOUNDS_ARRAY[found] < latencies_us
+    found -= _BOUNDS_BEFORE[found] >= latencies_us
+    return found
 
 
 def seconds(index: int) -> float:

@@ -69,19 +69,19 @@ class _StrictRequest(Request, frozen=True, kw_only=True, tag="request", forbid_u
     """A request without unknown fields: the common case, decoded in one pass."""
 
 
-class StrictResource(
+class _StrictResource(
     Resource, frozen=True, kw_only=True, tag="resource", forbid_unknown_fields=True
 ):
     """As ``_StrictRequest``."""
 
 
-class StrictReplicas(
+class _StrictReplicas(
     ReplicaReport, frozen=True, kw_only=True, tag="replicas", forbid_unknown_fields=True
 ):
     """As ``_StrictRequest``."""
 
 
-_Strict = _StrictRequest | StrictResource | StrictReplicas
+_Strict = _StrictRequest | _StrictResource | _StrictReplicas
 _strict_one = msgspec.json.Decoder(_Strict).decode
 _strict_many = msgspec.json.Decoder(list[_Strict]).decode
 _lenient = msgspec.json.Decoder(Telemetry).decode
@@ -103,6 +103,15 @@ class Decoded:
     events: list[Telemetry]
     rejected: list[Fault] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+
+
+def plain(value: bytes) -> Telemetry | None:
+    """One event that is valid and has no unknown field; None for anything else."""
+    try:
+        event: Telemetry = _strict_one(value)
+    except REFUSALS:
+        return None
+    return event
 
 
 def telemetry(value: bytes | None, appended_at: float) -> Decoded:
@@ -143,6 +152,7 @@ def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
 def _element(value: bytes, index: int | None, appended_at: float, decoded: Decoded) -> None:
     try:
         event = _lenient(value)
+        said = _object(value).keys()  # A key that is not UTF-8 is refused here alone.
     except REFUSALS as error:
         decoded.rejected.append((index, *why(error, value)))
         return
@@ -151,7 +161,7 @@ def _element(value: bytes, index: int | None, appended_at: float, decoded: Decod
         reason = f"at is {ahead:.3f} s ahead of the log's append time, {MAX_AHEAD_S:g} s allowed"
         decoded.rejected.append((index, "$.at", reason))
         return
-    decoded.unknown.update(_object(value).keys() - _KNOWN[type(event)])
+    decoded.unknown.update(said - _KNOWN[type(event)])
     decoded.events.append(event)
 
 

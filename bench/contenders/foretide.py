@@ -16,7 +16,7 @@ from typing import Any
 import span
 from faust.types import TP
 
-from streams.app import Worker, build
+from streams.app import Worker, build, settle_in
 from streams.kafka.batch import FetchedBatch
 from streams.kafka.transport import BatchThread
 from streams.settings import Settings
@@ -85,6 +85,7 @@ async def _run(given: dict[str, Any]) -> None:
             web_port=0,
         )
     )
+    settle_in()  # As `foretide worker` does.
     await worker.start()
     try:
         begin = await _through(worker, gun, given["ends"])

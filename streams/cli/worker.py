@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,10 +114,12 @@ async def _work(settings: Settings) -> None:
 
 async def _serve(worker: Worker) -> BaseException | None:
     """Run until told to stop (None), or until it fails."""
+    from streams.app import settle_in  # noqa: PLC0415 - heavy
+
     try:
         await worker.start()
         await worker.ready()
-        _settle_in()
+        settle_in()
         roles = ", ".join(worker.settings.roles)
         log.info("ready: roles %s, http port %d", roles, worker.web.port)
         try:
@@ -153,20 +153,6 @@ def _leave(failure: BaseException | None) -> None:
     )
     logging.shutdown()
     os._exit(1 if failure is not None else os.EX_TEMPFAIL)
-
-
-def _settle_in() -> None:
-    """Tune the interpreter for a process that lives long and has much that lives as long.
-
-    What is there now is not looked at again by the collector, and young objects, few of which are
-    in cycles, are looked at less often: a state of ten thousand workloads is not walked through
-    in the middle of a decision.  The consumers' threads get their turn sooner than after the
-    usual 5 ms, of which each fetch needs several.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 50)
-    sys.setswitchinterval(0.0005)
 
 
 async def _actuator(settings: Settings, clock: Clock) -> Actuator:

@@ -160,6 +160,24 @@ class Actuate(RoleService):
             self._answered.pop(number, None)
         self._advance()
 
+    async def _ask_what_is_answered(self, first: FetchedBatch) -> None:
+        number = first.partition
+        pending = self._pending.get(number)
+        _, since_ms, _ = next(iter(first.records()))
+        answered = await answered_since(self.settings, number, since_ms)
+        if self._pending.get(number) is pending:
+            self._answered[number] = answered
+
+    async def _decision(
+        self, batch: FetchedBatch, offset: int, value: bytes | None
+    ) -> Decision | None:
+        try:
+            return codec.decision(value or b"")
+        except codec.REFUSALS as error:
+            fault = (None, *codec.why(error, value))
+            await self._unreadable.tell(batch, offset, value, [fault])
+            return None
+
     def _take(self, number: int, decision: Decision, *, hold: bool) -> asyncio.Task[None] | None:
         """The task that answers a decision; None: it has been answered."""
         found = self._open.get(decision.id) or self._ours.get(decision.id)

@@ -24,7 +24,7 @@ from actuators.clock import Clock
 from models.blocks import BlockFold
 from models.domain.load import Load, Progress, SourceProgress
 from streams import codec
-from streams.kafka.batch import FetchedBatch
+from streams.kafka.batch import FetchedBatch, Run
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
@@ -40,8 +40,8 @@ FASTEST_REPORT_S = 0.05
 
 
 FLUSH_SHARE = 10.0
-"""A flush that took t is followed by the next no sooner than this many t: a tenth of the time at
-most goes into telling a second again and again."""
+"""A flush that took t is followed by the source's next no sooner than this many t for each source:
+a tenth of the time at most goes into telling a second again and again."""
 
 FLUSH_MOST_S = 0.25
 """The longest a partial waits for that."""
@@ -188,18 +188,20 @@ class Aggregate(RoleService):
     ) -> tuple[DecodedBatch, NDArray[np.int64], float]:
         """Decode and fold; also the messages' offsets, and the newest append time."""
         offsets = np.concatenate([_ints(run.offsets) for run in batch.runs])
-        stamps = np.concatenate(
-            [
-                np.broadcast_to(np.array(run.timestamps, np.int64), len(run.offsets))
-                for run in batch.runs
-            ]
-        )
-        distinct, which = np.unique(stamps, return_inverse=True)
-        mapped = np.array([self._clock.at_wall(ms / 1000.0) for ms in distinct.tolist()])
+        stamps = np.concatenate([_each(run.timestamps, len(run.offsets)) for run in batch.runs])
+        mapped = np.concatenate([self._mapped(run) for run in batch.runs])
         values = list(chain.from_iterable(run.values for run in batch.runs))
-        decoded = source.decoder.decode(values, mapped[which])
+        decoded = source.decoder.decode(values, mapped)
         source.fold.fold(offsets, stamps // 1000, decoded.columns)
         return decoded, offsets, float(mapped.max())
+
+    def _mapped(self, run: Run) -> NDArray[np.float64]:
+        """When the log took in each record, by the pipeline's clock."""
+        count = len(run.offsets)
+        if isinstance(run.timestamps, int):
+            return np.full(count, self._clock.at_wall(run.timestamps / 1000.0))
+        stamps = [self._clock.at_wall(ms / 1000.0) for ms in run.timestamps]
+        return np.array(stamps, np.float64)
 
     async def _reject(
         self,
@@ -235,7 +237,8 @@ class Aggregate(RoleService):
             source.sent = mark
             now = loop.time()
             longest = self._clock.wall_seconds(FLUSH_MOST_S)
-            source.due_at = now + min((now - began) * FLUSH_SHARE, longest)
+            wait = (now - began) * FLUSH_SHARE * max(len(self._sources), 1)
+            source.due_at = now + min(wait, longest)
 
     def _bundles(self, loads: Sequence[Load]) -> Iterator[tuple[int, set[int], bytes]]:
         """(load partition, blocks, message) of partials, several to a message."""
@@ -255,7 +258,7 @@ class Aggregate(RoleService):
             yield partition, blocks, _array(values)
 
     async def _flush_late(self) -> None:
-        """Flush what had to wait and was followed by nothing."""
+        """Flush what had to wait and was followed by nothing, and see what is acknowledged."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(max(self._clock.wall_seconds(FLUSH_MOST_S / 5), 0.005))
@@ -263,6 +266,8 @@ class Aggregate(RoleService):
                 waits = source.folded is not source.sent and loop.time() >= source.due_at
                 if waits and self._sources.get(number) is source:
                     await self._flush(source)
+                if self._sources.get(number) is source:
+                    self._advance(source)  # Not only with progress, which may have to wait.
 
     def _advance(self, source: _Source) -> None:
         """Move the frontier over blocks that are over and wholly acknowledged."""
@@ -338,6 +343,13 @@ def _durable(source: _Source) -> bool:
     return source.sent is source.folded and all(
         future.done() for _, sends in source.sends for future in sends
     )
+
+
+def _each(stamps: int | Sequence[int], count: int) -> NDArray[np.int64]:
+    """Timestamps, one a record."""
+    if isinstance(stamps, int):
+        return np.full(count, stamps, np.int64)
+    return np.array(stamps, np.int64)
 
 
 def _ints(offsets: Sequence[int]) -> NDArray[np.int64]:

@@ -46,7 +46,7 @@ def _roles(status: Status) -> Iterator[str]:
             continue
         if role.state != "Stable":
             yield (
-                f"{role.role}: the group {role.group} is {_plain(role.state)}. Look again in a few "
+                f"{role.role}: the group {role.group} is {plain(role.state)}. Look again in a few "
                 "seconds; if it stays so, a worker keeps joining and leaving: read their logs"
             )
             continue
@@ -150,7 +150,9 @@ def _at_workers(found: list[PartitionFacts]) -> str:
     return f" (worker at {', '.join(owners)})" if owners else ""
 
 
-def _plain(state: str) -> str:
-    """Kafka's word for a state as a person writes it."""
+def plain(state: str) -> str:
+    """Kafka's word for a group's state as a person would say it."""
+    if state == "Dead":
+        return "no group yet"
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in state)
     return spaced.strip()

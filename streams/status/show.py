@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.status.facts import PartitionFacts, RoleFacts, Status
-from streams.status.judge import BEHIND_S, Verdict, age
+from streams.status.judge import BEHIND_S, Verdict, age, plain
 
 ROWS = 16
 """Partitions of a role that are shown, the worst first, unless all are asked for."""
@@ -66,7 +66,7 @@ class Report:
         style = "green" if role.state == "Stable" else "yellow"
         workers = f"{role.members} worker{'' if role.members == 1 else 's'}"
         yield Text.assemble(
-            (role.role, "bold"), f"  {role.topic}  ", (role.state.lower(), style), f", {workers}"
+            (role.role, "bold"), f"  {role.topic}  ", (plain(role.state), style), f", {workers}"
         )
         if not role.partitions:
             return

@@ -6,12 +6,16 @@ import math
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from models import sketch
+from models import blocks, groups, sketch
 from models.blocks import BlockFold
+from models.columns import ColumnBuilder, Numbering, together
+from models.domain.load import Load
 from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
 from tests.models.folding import Message, fold_messages
 
@@ -124,3 +128,61 @@ def test_a_bucket_is_the_smallest_whose_bound_is_not_below(latency_us: int) -> N
     assert index == 0 or latency_us > math.floor(sketch.GAMMA ** (index - 1))
     if latency_us > 100:
         assert abs(sketch.seconds(index) * 1e6 - latency_us) <= sketch.ACCURACY * latency_us * 1.01
+
+
+def test_all_buckets_at_once_are_each_one_alone() -> None:
+    near = [bound + off for bound in sketch._BOUNDS for off in (-1, 0, 1)]
+    near = [us for us in near if 0 <= us <= sketch.LARGEST_US]
+    near += list(range(5000))
+    found = sketch.buckets(np.array(near, np.int64))
+    assert found.tolist() == [sketch.bucket(us) for us in near]
+
+
+def folded(messages: list[Message], cuts: list[int]) -> list[Load]:
+    """Fetched in parts, all of which number names alike, and drained once."""
+    folder, workloads, tenants = BlockFold(0), Numbering(), Numbering()
+    for begin, end in zip([0, *cuts], [*cuts, len(messages)], strict=True):
+        builder = ColumnBuilder()
+        for number, (_, _, events) in enumerate(messages[begin:end]):
+            builder.add(number, events)
+        offsets = np.array([offset for offset, _, _ in messages[begin:end]], np.int64)
+        seconds = np.array([ms // 1000 for _, ms, _ in messages[begin:end]], np.int64)
+        folder.fold(offsets, seconds, builder.build(workloads, tenants))
+    return folder.drain()
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs, st.data())
+def test_what_waits_to_be_summed_changes_nothing(
+    drawn: list[tuple[int, list[Telemetry]]], data: st.DataObject
+) -> None:
+    messages = [(offset, 10_000 + 90 * offset, events) for offset, (_, events) in enumerate(drawn)]
+    wanted = folded(messages, [])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(messages)), max_size=4)))
+    assert folded(messages, cuts) == wanted
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(blocks, "MANY", data.draw(st.integers(1, 9)))
+        patched.setattr(groups, "_DENSE", data.draw(st.sampled_from([0, 4, 1 << 18])))
+        assert folded(messages, cuts) == wanted
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs, st.data())
+def test_parts_together_are_in_the_order_of_their_messages(
+    drawn: list[tuple[int, list[Telemetry]]], data: st.DataObject
+) -> None:
+    whole = ColumnBuilder()
+    parts = [ColumnBuilder(), ColumnBuilder()]
+    for number, (_, events) in enumerate(drawn):
+        whole.add(number, events)
+        parts[data.draw(st.integers(0, 1))].add(number, events)
+    names, tenants = Numbering(), Numbering()
+    wanted = whole.build(names, tenants)
+    found = together([part.build(names, tenants) for part in parts])
+    assert found.others == wanted.others
+    for name in ("workload", "message", "at", "latency_s", "tokens_in", "tokens_out"):
+        assert getattr(found, name).tolist() == getattr(wanted, name).tolist()
+    for name in ("started", "tenant", "failed"):
+        mine, its = getattr(found, name), getattr(wanted, name)
+        assert (mine is None) is (its is None)
+        assert mine is None or np.array_equal(mine, its)

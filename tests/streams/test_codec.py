@@ -78,6 +78,13 @@ def test_a_minute_ahead_is_still_taken() -> None:
     assert codec.telemetry(line(at=160.1), 100.0).events == []
 
 
+def test_an_unknown_field_whose_name_is_not_utf8_is_refused() -> None:
+    value = b'{"v":1,"kind":"request","workload":"a/b","at":100.0,"\x80":1}'
+    decoded = codec.telemetry(value, 100.0)
+    assert decoded.events == []
+    assert len(decoded.rejected) == 1
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_raise(value: bytes) -> None:
     codec.telemetry(value, 100.0)

@@ -149,6 +149,7 @@ def test_what_is_wrong_is_said_once_with_its_place_and_what_to_do(name: str) -> 
 def test_allocate_is_missed_only_when_something_waits_for_it() -> None:
     gone = role("allocate", members=0, state="Dead")
     assert judge(status(gone)).healthy
+    assert "no group yet, 0 workers" in printed(Report(status(gone), judge(status(gone))), 80)
     waiting = replace(gone, partitions=(partition(0, committed=None, lag=3),))
     assert "foretide worker --role allocate" in judge(status(waiting)).problems[0]
 
