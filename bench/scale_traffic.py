@@ -22,11 +22,11 @@ CAPACITY = {"concurrency": 4, "tokens": 400}
 REPLICAS = 10.0
 """Replicas that an average workload needs."""
 
-CHANGES = 0.03
+CHANGES = 0.02
 """Share of workloads whose demand goes to another level in a second."""
 
-JUMP = 0.6
-"""Of levels, the standard deviation of the logarithm: one in four is more than half as much again,
+JUMP = 0.5
+"""Of levels, the standard deviation of the logarithm: one in five is more than half as much again,
 which no forecast had room for."""
 
 NOISE = 0.02
