@@ -22,7 +22,7 @@ CAPACITY = {"concurrency": 4, "tokens": 400}
 REPLICAS = 10.0
 """Replicas that an average workload needs."""
 
-CHANGES = 0.01
+CHANGES = 0.02
 """Share of workloads whose demand goes to another level in a second."""
 
 JUMP = 0.5
