@@ -22,8 +22,12 @@ CAPACITY = {"concurrency": 4, "tokens": 400}
 REPLICAS = 10.0
 """Replicas that an average workload needs."""
 
-CHANGES = 0.015
+CHANGES = 0.02
 """Share of workloads whose demand goes to another level in a second."""
+
+JUMP = 0.5
+"""Of levels, the standard deviation of the logarithm: one in five is more than half as much again,
+which no forecast had room for."""
 
 NOISE = 0.02
 """Of a level, from one second to the next."""
@@ -72,7 +76,7 @@ class Demand:
         """Demand of the next second."""
         chance, count = self._chance, len(self._level)
         moved = chance.random(count) < CHANGES
-        self._level[moved] = (self._usual * chance.lognormal(0.0, 0.3, count))[moved]
+        self._level[moved] = (self._usual * chance.lognormal(0.0, JUMP, count))[moved]
         noise = 1.0 + NOISE * chance.standard_normal(count)
         return np.maximum(self._level * noise, 1.0).astype(np.int64)
 

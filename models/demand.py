@@ -57,22 +57,9 @@ class DemandMeter:
             return None
         width = self.window_s
         begin = newest if complete is None else max(min(complete, newest), newest - SPAN + width)
-        return max([self._mean(through) for through in range(begin, newest + 1)])
-
-    def _mean(self, through: int) -> float:
-        begin = through - self.window_s + 1
-        if self.unit == "concurrency":
-            known = self.window.gauges(begin, through)
-            # Of whole numbers of requests, as pods report them, any order of adding is as good.
-            return (math.fsum(self._values(begin, through)) if known is None else known) / (
-                self.window_s
-            )
-        total = self.window.total
-        # Sums of whole numbers, each far below 2**53, are the same in whichever way they are made.
-        if self.unit == "requests":
-            return total(self._arrivals(), begin, through) / self.window_s
-        prompt = total(self._prompts(), begin, through)
-        return (prompt + total("tokens_out", begin, through)) / self.window_s
+        values = self._values(begin - width + 1, newest)
+        sums = [math.fsum(values[at : at + width]) for at in range(len(values) - width + 1)]
+        return max(sums) / width
 
     def _arrivals(self) -> str:
         return "started" if self.window.has_starts else "finished"
@@ -120,6 +107,9 @@ class DemandMeter:
         """Demand of seconds ``begin`` to ``end``; a second without events is zero."""
         window = self.window
         if self.unit == "concurrency":
+            known = window.gauges(begin, end)
+            if known is not None:
+                return known
             return [self._concurrency(number) for number in range(begin, end + 1)]
         if self.unit == "requests":
             return [*map(float, window.column(self._arrivals(), begin, end))]

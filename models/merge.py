@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
+import msgspec
 from msgspec import Struct
 
 from models.domain.load import Load, Progress
@@ -125,7 +126,7 @@ class Merge:
         before = partials.get(key)
         if before is not None and before.reach >= load.reach:
             return None
-        partials[key] = load
+        partials[key] = _counted(load) if load.tenants or len(load.pods) > 1 else load
         late = self.closed_through is not None and load.second <= self.closed_through
         window = self._windows.get(load.workload)
         if window is None:
@@ -187,3 +188,11 @@ class Merge:
         for load in partials:
             blocks = self._open.setdefault(load.source, {})
             blocks.setdefault(load.block, {})[load.workload, load.second] = load
+
+
+def _counted(load: Load) -> Load:
+    """What of a partial the next one of its block is compared with: only what is counted.
+
+    Gauges and tenants, which may be most of it, have been taken in by then.
+    """
+    return msgspec.structs.replace(load, tenants={}, pods={}, replicas={})

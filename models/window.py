@@ -12,7 +12,7 @@ import math
 import sys
 from array import array
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -32,7 +32,11 @@ LATENCY_S = 60
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
-_COUNT_BITS = 40
+_Number = TypeVar("_Number", int, float)
+
+_FEW_BITS, _COUNT_BITS = 20, 40
+"""Of a count in a packed bucket; above them is the bucket's index, which has less than 12."""
+
 _NARROW = "I"
 _COLUMNS = {
     "started": "I",
@@ -166,14 +170,14 @@ class Window:
         value = self.in_system[second % SPAN]
         return value if value == value else None  # noqa: PLR0124 - NaN alone is not itself
 
-    def gauges(self, begin: int, end: int) -> float | None:
-        """Sum of requests in the system in seconds ``begin`` to ``end``; None: one is unknown."""
+    def gauges(self, begin: int, end: int) -> list[float] | None:
+        """Requests in the system in seconds ``begin`` to ``end``; None: one is unknown."""
         held, newest = self.in_system, self.newest
         if held is None or newest is None or begin <= newest - SPAN or end > newest:
             return None
-        low, high = begin % SPAN, end % SPAN
-        total = sum(held[low : high + 1] if low <= high else held[low:] + held[: high + 1])
-        return total if total == total else None  # noqa: PLR0124 - NaN alone is not itself
+        found = _slice(held, begin, end)
+        total = sum(found)
+        return found if total == total else None  # noqa: PLR0124 - NaN alone is not itself
 
     def latencies(self, seconds: int) -> dict[int, int]:
         """The latency sketch of about the newest ``seconds`` (whole slots)."""
@@ -306,17 +310,28 @@ class Window:
             self.in_system[second % SPAN] = float(total)
 
 
+def _slice(ring: array[_Number], begin: int, end: int) -> list[_Number]:
+    """Seconds ``begin`` to ``end`` of a ring, all of them held."""
+    low, high = begin % SPAN, end % SPAN
+    return (ring[low : high + 1] if low <= high else ring[low:] + ring[: high + 1]).tolist()
+
+
 def _packed(counts: dict[int, int] | array[int]) -> array[int]:
+    """In 4 bytes a bucket where its counts are small, else in 8; sorted by bucket."""
     if isinstance(counts, array):
         return counts
-    return array("Q", [index << _COUNT_BITS | counts[index] for index in sorted(counts)])
+    small = max(counts.values(), default=0) < 1 << _FEW_BITS
+    bits = _FEW_BITS if small else _COUNT_BITS
+    form = _NARROW if small else "Q"
+    return array(form, [index << bits | counts[index] for index in sorted(counts)])
 
 
 def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
     if isinstance(counts, dict):
         return counts
-    mask = (1 << _COUNT_BITS) - 1
-    return {value >> _COUNT_BITS: value & mask for value in counts}
+    bits = _FEW_BITS if counts.typecode == _NARROW else _COUNT_BITS
+    mask = (1 << bits) - 1
+    return {value >> bits: value & mask for value in counts}
 
 
 def _narrow(column: array[int]) -> array[int]:

@@ -83,6 +83,8 @@ class Actuate(RoleService):
         acknowledged."""
         self._open: dict[str, asyncio.Task[None]] = {}
         """The same by decision, of this assignment."""
+        self._fewer = asyncio.Event()
+        """Set whenever one of the unsent is not any more; waiting for all takes as many calls."""
         self._unsent: set[asyncio.Task[None]] = set()
         """Those of them that have an outcome, which the broker has not acknowledged."""
         self._sending: set[asyncio.Task[None]] = set()
@@ -202,7 +204,8 @@ class Actuate(RoleService):
         """Give the others a turn, and wait while too many outcomes are on their way."""
         await asyncio.sleep(0)
         while len(self._unsent) >= MOST_UNSENT:
-            await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
+            self._fewer.clear()
+            await self._fewer.wait()
             self.alive()
 
     async def _answer(
@@ -212,7 +215,7 @@ class Actuate(RoleService):
         task = asyncio.current_task()
         if task is not None:
             self._unsent.add(task)
-            task.add_done_callback(self._unsent.discard)
+            task.add_done_callback(self._told)
         if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
             log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
             raise asyncio.CancelledError
@@ -237,6 +240,10 @@ class Actuate(RoleService):
             self._advance()
         else:
             self._fail(error)
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._unsent.discard(task)
+        self._fewer.set()
 
     def _advance(self) -> None:
         """The frontier is the oldest decision without an acknowledged outcome.

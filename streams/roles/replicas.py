@@ -40,6 +40,7 @@ class ReplicaReports:
         self._refs = refs
         self._changed = asyncio.Event()
         self._unsent: set[asyncio.Future[Any]] = set()
+        self._fewer = asyncio.Event()
         self.silent = False
         """Report nothing: for a run whose account is to be closed."""
         self.reported = 0
@@ -91,13 +92,15 @@ class ReplicaReports:
         )
         value = codec.encode(report)
         while len(self._unsent) >= MOST_UNSENT:
-            await asyncio.wait(self._unsent, return_when=asyncio.FIRST_COMPLETED)
+            self._fewer.clear()
+            await self._fewer.wait()
         sent = await self._outbox.send("telemetry", value, key=seen.ref.workload)
         self._unsent.add(sent)
         sent.add_done_callback(self._sent)
 
     def _sent(self, sent: asyncio.Future[Any]) -> None:
         self._unsent.discard(sent)
+        self._fewer.set()
         if sent.cancelled():
             return
         error = sent.exception()

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from river import linear_model, preprocessing
 
+from models import sketch
 from models.domain.load import Load
 from models.forecasting.promises import Promises
 from models.forecasting.residual import FEATURES, SMOOTHING, ResidualModel
@@ -94,6 +95,18 @@ def test_a_second_may_hold_more_than_four_bytes_can_say() -> None:
     assert again.state() == window.state()
     again.add(load(SPAN + 1, 1, 5), None)
     assert again.total("tokens_in", 0, SPAN + 1) == sum(sums[2:]) + 5
+
+
+@pytest.mark.parametrize("count", [1, 2**20 - 1, 2**20, 2**39])
+def test_latencies_of_a_slot_that_is_over_are_the_same(count: int) -> None:
+    window = Window()
+    counts = {sketch.BUCKETS - 1: count, 3: 1, 0: 2}
+    first = msgspec.structs.replace(load(10, 1, 0), latency=counts)
+    window.add(first, None)
+    window.add(load(25, 2, 0), None)
+    window.add(msgspec.structs.replace(load(11, 3, 0), latency={3: 4}), None)
+    window.add(load(36, 4, 0), None)
+    assert window.latencies(60) == {**counts, 3: 5}
 
 
 def load(second: int, block: int, tokens: int) -> Load:
