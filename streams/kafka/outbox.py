@@ -16,7 +16,6 @@ from streams.kafka.security import client_options
 from streams.settings import Settings
 from streams.topics import Name
 
-
 BATCH_BYTES = 512 * 1024
 """Of one partition's batch.  Whoever finds it full waits, and those who come later do not wait
 behind him: with aiokafka's 16 KiB, which one bundle of partials overfills, a busy worker's progress
