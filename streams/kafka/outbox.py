@@ -17,14 +17,9 @@ from streams.settings import Settings
 from streams.topics import Name
 
 BATCH_BYTES = 512 * 1024
-"""A batch that is full makes the next send wait for a round trip: with the client's 16 KiB a step
-with hundreds of decisions waited dozens of times.  Half of what a broker takes by default."""
-
-
-BATCH_BYTES = 512 * 1024
-"""Of one partition's batch.  Whoever finds it full waits, and those who come later do not wait
-behind him: with aiokafka's 16 KiB, which one bundle of partials overfills, a busy worker's progress
-found no room for up to 36 s."""
+"""Of one partition's batch, half of what a broker takes.  Whoever finds it full waits for a round
+trip: with aiokafka's 16 KiB a step with hundreds of decisions waited dozens of times, and those
+who come later do not wait behind him: a busy worker's progress found no room for up to 36 s."""
 
 
 class Outbox:

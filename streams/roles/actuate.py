@@ -215,7 +215,7 @@ class Actuate(RoleService):
         task = asyncio.current_task()
         if task is not None:
             self._unsent.add(task)
-            task.add_done_callback(self._told)
+            task.add_done_callback(self._fewer_unsent)
         if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
             log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
             raise asyncio.CancelledError
@@ -241,7 +241,7 @@ class Actuate(RoleService):
         else:
             self._fail(error)
 
-    def _told(self, task: asyncio.Task[None]) -> None:
+    def _fewer_unsent(self, task: asyncio.Task[None]) -> None:
         self._unsent.discard(task)
         self._fewer.set()
 
