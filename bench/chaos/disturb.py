@@ -131,7 +131,6 @@ class Chaos:
         abrupt = self._chance.random() < 1 / 3
         self.counts["broker_restarts"] += 1
         self._say("kill -9 of the broker" if abrupt else "the broker stops")
-        # A server dies with the thread that started it: the loop's own threads live as long.
         await asyncio.to_thread(self._kafka.kill if abrupt else self._kafka.stop)
         await asyncio.sleep(self._chance.uniform(0.0, 3.0))
         await asyncio.to_thread(self._kafka.start)

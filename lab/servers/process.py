@@ -13,10 +13,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+_starter = ThreadPoolExecutor(1, thread_name_prefix="lab-servers")
+"""To the kernel the parent is the *thread* that forked, so one that lives as long as we do forks:
+a server that is started in a worker thread must not die when that thread ends."""
 
 
 class ServerError(Exception):
@@ -60,8 +64,11 @@ class Process:
 
     def start(self) -> None:
         """Start; does not wait until it serves."""
+        self._process = _starter.submit(self._spawn).result()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         with (self._folder / f"{self.name}.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own commands
+            return subprocess.Popen(  # noqa: S603 - our own commands
                 self._command,
                 cwd=self._folder,
                 env={**os.environ, **self._environment},

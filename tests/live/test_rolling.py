@@ -173,14 +173,26 @@ async def phase(settings: Settings, name: str, versions: set[bool]) -> None:
 
 
 async def account(settings: Settings, traffic: ledger.Traffic) -> None:
-    """Totals are those of the log; nothing was refused by anybody."""
-    expected = Counter[str]()
+    """Totals are those of the log; nothing was refused by anybody.
+
+    The workers' own replica reports go on arriving, so both are read until they agree.
+    """
+    for _ in range(30):
+        expected, reports = await in_log(settings)
+        assert expected.total() - reports == traffic.sent.total()
+        found = await ledger.counted(settings, expected, limit_s=30)
+        if found == expected:
+            break
+    assert {name: found[name] - n for name, n in expected.items()} == dict.fromkeys(expected, 0)
+    assert await stack.records(settings, "rejected") == []
+
+
+async def in_log(settings: Settings) -> tuple[Counter[str], int]:
+    """Events by workload in the telemetry topic, and how many are replica reports."""
+    found = Counter[str]()
     reports = 0
     for row in await ledger.rows(settings, "telemetry"):
         for event in codec.telemetry(row.value, row.at).events:
-            expected[event.workload] += 1
+            found[event.workload] += 1
             reports += isinstance(event, ReplicaReport)
-    assert expected.total() - reports == traffic.sent.total()
-    found = await ledger.counted(settings, expected, limit_s=30)
-    assert {name: found[name] - n for name, n in expected.items()} == dict.fromkeys(expected, 0)
-    assert await stack.records(settings, "rejected") == []
+    return found, reports

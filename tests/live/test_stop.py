@@ -215,7 +215,7 @@ async def test_while_the_broker_is_away(rig: Rig) -> None:
         await asyncio.to_thread(rig.kafka.resume)
         await asyncio.to_thread(rig.kafka.kill)
         gone = await asyncio.to_thread(second.terminate)
-        rig.kafka.start()  # In this thread: a server dies with the thread that started it.
+        await asyncio.to_thread(rig.kafka.start)
         await rig.start(EVERY_ROLE)
     for worker, (code, took_s) in ((first, stalled), (second, gone)):
         assert code == os.EX_TEMPFAIL, worker.log.read_text()[-3000:]
