@@ -61,12 +61,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _parts(workloads: int, size: int | None, hot: float) -> tuple[list[bytes], list[bytes]]:
+def _parts(
+    workloads: int, size: int | None, hot: float, namespace: str
+) -> tuple[list[bytes], list[bytes]]:
     """What comes before ``at``, by workload, and after it; ``size``: bytes of an event, about."""
     chance = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     digits = max(4, len(str(workloads - 1)))
     heads = [
-        f'{{"v":1,"kind":"request","workload":"prod/agent-{number:0{digits}}","at":'.encode()
+        f'{{"v":1,"kind":"request","workload":"{namespace}/agent-{number:0{digits}}","at":'.encode()
         for number in range(workloads)
     ]
     tails = []
@@ -108,9 +110,10 @@ def values(
     size: int | None = None,
     together: int = 1,
     hot: float = 0.0,
+    namespace: str = "prod",
 ) -> Iterator[bytes]:
     """Messages, stamped with about now; arguments are as of ``fill``."""
-    heads, tails = _parts(workloads, size, hot)
+    heads, tails = _parts(workloads, size, hot, namespace)
     at = b""
     for number in range(messages):
         if number % STAMPED == 0:

@@ -80,11 +80,12 @@ def command(
         web_port=web_port,
     )
     logs(settings.log_level)
+    from streams.kafka.membership import GroupRefusedError  # noqa: PLC0415 - heavy
     from streams.topics import TopicsError  # noqa: PLC0415 - heavy
 
     try:
         options.run(_work(settings), bootstrap=settings.bootstrap)
-    except TopicsError as error:
+    except (TopicsError, GroupRefusedError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -115,6 +116,7 @@ async def _work(settings: Settings) -> None:
 async def _serve(worker: Worker) -> BaseException | None:
     """Run until told to stop (None), or until it fails."""
     from streams.app import settle_in  # noqa: PLC0415 - heavy
+    from streams.kafka.membership import GroupRefusedError  # noqa: PLC0415 - heavy
 
     try:
         await worker.start()
@@ -124,6 +126,8 @@ async def _serve(worker: Worker) -> BaseException | None:
         log.info("ready: roles %s, http port %d", roles, worker.web.port)
         try:
             await worker.run()
+        except GroupRefusedError:
+            raise
         except Exception as error:
             raise click.ClickException(f"the worker cannot go on: {error!r}") from error
     except asyncio.CancelledError:

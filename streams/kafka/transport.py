@@ -24,6 +24,7 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.kafka.batch import FetchedBatch, Run, run_of
 from streams.kafka.bulk import deliver_runs
+from streams.kafka.membership import tolerate
 from streams.progress import Standing
 
 
@@ -69,6 +70,12 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """See the parent; nothing has been fetched yet."""
         await super().on_start()
         deliver_runs(self._consumer)
+        tolerate(self._consumer)
+
+    async def check(self) -> None:
+        """See ``BatchConsumer.check``; in this thread."""
+        if self._consumer is not None:
+            self._consumer._coordinator.check_errors()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -172,9 +179,13 @@ class BatchConsumer(driver.Consumer):
         ago_s = None if at is None else time.monotonic() - at
         return Standing(self._committed_offset.get(tp), end, ago_s)
 
-    async def threads_turn(self) -> None:
-        """Return when the consumer's thread has had a turn."""
-        await self._thread.call_thread(_turn)
+    async def check(self) -> None:
+        """Return when the consumer's thread has had a turn.
+
+        Raises ``GroupRefusedError`` when Kafka does not let this consumer into its group.
+        """
+        thread = cast("BatchThread", self._thread)
+        await thread.call_thread(thread.check)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """See the parent; and where nothing is assigned, tell the role so.
@@ -206,10 +217,6 @@ class BatchConsumer(driver.Consumer):
             wanted = await self._offsets.seek_to(frozenset(self.assignment()), generation)
             if wanted:
                 await self.seek_wait(wanted)
-
-
-async def _turn() -> None:
-    """Nothing, on whatever loop it runs."""
 
 
 class BatchProducer(driver.Producer):

@@ -15,6 +15,7 @@ from typing import Any, cast
 from faust.types import TP, StreamT
 
 from streams.kafka.batch import FetchedBatch
+from streams.kafka.membership import GroupRefusedError
 from streams.kafka.security import faust_credentials, ssl_context
 from streams.kafka.transport import BatchConsumer, RoleApp, batch_topic, role_app
 from streams.progress import PartitionProgress, Unsettled, progress_of
@@ -24,7 +25,7 @@ from streams.topics import Name
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 5.0
+BEAT_S = 1.0
 STUCK_S = 60.0
 """How long a role may stand still before it no longer counts as alive."""
 
@@ -70,10 +71,21 @@ class RoleService(abc.ABC):
         self.app.agent(topic, name=f"{settings.group_prefix}{self.role}")(self._consume)
 
     async def start(self) -> None:
-        """Join the group and begin; returns when the app is up, not yet when it is assigned."""
+        """Join the group and begin; returns when the app is up, not yet when it is assigned.
+
+        Raises ``GroupRefusedError`` when Kafka does not let it in.
+        """
         self.failure = asyncio.get_running_loop().create_future()
-        await self.app.start()
+        # Beside the start: who is not let into the group would wait for its partitions forever.
         self.spawn(self._heartbeat(), "heartbeat")
+        self.spawn(self._crash(), "crash")
+        starting = asyncio.ensure_future(self.app.start())
+        first: set[asyncio.Future[Any]] = {starting, self.failure}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            raise self.failure.result()
+        await starting
 
     async def settle(self) -> None:
         """Before a stop: take nothing more, and finish what is begun.
@@ -230,11 +242,18 @@ class RoleService(abc.ABC):
         return None
 
     async def _heartbeat(self) -> None:
-        """A turn through the consumer's thread and back."""
+        """A turn through the consumer's thread and back; raises what keeps it out of the group."""
         while True:
-            await self.consumer.threads_turn()
+            await self.consumer.check()
             self._beat_at = time.monotonic()
             await asyncio.sleep(BEAT_S)
+
+    async def _crash(self) -> None:
+        """Raise what ended Faust's own tasks, of which it tells nobody."""
+        # Its event belongs to the loop of whichever thread crashed first.
+        while not self.app.crashed:  # noqa: ASYNC110
+            await asyncio.sleep(BEAT_S)
+        raise self.app.crash_reason or RuntimeError("the Faust app has crashed")
 
     async def _guard(self, task: Any) -> None:  # noqa: ANN401 - any coroutine
         try:
@@ -244,6 +263,7 @@ class RoleService(abc.ABC):
             raise
 
     def _fail(self, error: BaseException) -> None:
-        log.error("%s cannot go on: %r", self.role, error, exc_info=error)
+        told = isinstance(error, GroupRefusedError)  # Its text says all there is to say.
+        log.error("%s cannot go on: %r", self.role, error, exc_info=None if told else error)
         if self.failure is not None and not self.failure.done():
             self.failure.set_result(error)
