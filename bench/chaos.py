@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import signal
 import sys
 
 from chaos.run import run
@@ -26,12 +27,15 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=600.0, help="events per second, about")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         report, folder = asyncio.run(
             run(seed=given.seed, minutes=given.minutes, rate_per_s=given.rate)
         )
     except ToolsMissingError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
     found = dataclasses.asdict(report)
     if given.json:
         print(json.dumps(found))

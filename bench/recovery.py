@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import signal
 import sys
 
 from recovery.run import Options, run
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--snapshot-interval-s", type=float, default=usual.snapshot_interval_s)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = Options(
         workloads=given.workloads,
         kills=given.kills,
@@ -41,6 +43,8 @@ def main() -> None:
         report = asyncio.run(run(options))
     except ToolsMissingError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
     found = dataclasses.asdict(report)
     if given.json:
         print(json.dumps(found))

@@ -20,7 +20,7 @@ from models.domain.load import Load, Progress
 from streams import codec, steplog
 from streams.kafka.ranges import Found, Ranges
 from streams.kafka.security import client_options
-from streams.recovery import decoded, past
+from streams.loadlog import decoded, past
 from streams.settings import Settings
 
 FILES = {

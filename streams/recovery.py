@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,8 +18,9 @@ import msgspec
 from models.domain.load import Load, Progress
 from models.fleet import NOTHING, Fleet, MemberState
 from models.step import StepResult
-from streams import codec, steplog
+from streams import steplog
 from streams.kafka.ranges import Found, Ranges
+from streams.loadlog import LoadCursor, past
 from streams.snapshots import (
     CHECKPOINT_KEY,
     Checkpoint,
@@ -289,49 +290,6 @@ class Recovery:
             result = fleet.apply(step, without=had)
             await asyncio.sleep(0)
         return end, result
-
-
-class LoadCursor:
-    """Load records in the order of the log, a step's at a time."""
-
-    def __init__(self, source: AsyncIterator[Sequence[Found]]) -> None:
-        """``source`` begins with the first step's records."""
-        self._source = source
-        self._held: list[Found] = []
-
-    async def upto(self, last: int) -> tuple[Load | Progress, ...]:
-        """What comes before and with offset ``last``."""
-        while not self._held or self._held[-1].offset < last:
-            some = await anext(self._source, None)
-            if some is None:
-                break
-            self._held += some
-        taken = [found for found in self._held if found.offset <= last]
-        del self._held[: len(taken)]
-        return decoded(taken)
-
-
-async def past(
-    ranges: Ranges, partition: int, offsets: tuple[int, int] | None, workloads: Iterable[str]
-) -> tuple[Load | Progress, ...]:
-    """What the load log has of some workloads at and between two offsets, and all progress."""
-    if offsets is None:
-        return ()
-    first, last = offsets
-    names = frozenset(workloads)
-    return tuple(
-        [
-            item
-            async for some in ranges.read("load", partition, first, last + 1)
-            for item in decoded(some)
-            if isinstance(item, Progress) or item.workload in names
-        ]
-    )
-
-
-def decoded(some: Sequence[Found]) -> tuple[Load | Progress, ...]:
-    """What plan could decode of them: the rest went to foretide.rejected there."""
-    return tuple([record for found in some for record in codec.loads(found.value)[0]])
 
 
 def _base(partition: int, known: Sequence[Checkpoint], steps: _Log) -> _Base | None:

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     )
 
     snapshot_interval_s: Seconds = Field(
-        30.0, description="every workload's state is sealed and kept this often"
+        30.0, description="every workload's state is sealed and kept at least this often"
     )
     snapshot_key: SecretStr | None = Field(
         None, description="secret that seals snapshots; without one damage is seen, forgery not"

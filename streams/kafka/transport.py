@@ -249,6 +249,9 @@ class RoleApp(faust.App):
     offsets: OffsetPolicy
     fetch_max_wait_ms: int
 
+    def _create_directories(self) -> None:
+        """None: there are no tables, and a worker needs no disk."""
+
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from actuators.clock import Clock
 from models.blocks import BlockFold
-from models.domain.load import Load, Progress, SourceProgress
+from models.domain.load import Progress, SourceProgress
 from streams import codec
+from streams.bundles import bundles
 from streams.kafka.batch import FetchedBatch, Run
 from streams.kafka.outbox import Outbox, acknowledged
-from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.progress import PartitionProgress
 from streams.roles.role import RoleService
@@ -45,9 +45,6 @@ a tenth of the time at most goes into telling a second again and again."""
 
 FLUSH_MOST_S = 0.25
 """The longest a partial waits for that."""
-
-BUNDLE_BYTES = 128 * 1024
-"""Partials of one load partition go as one message, up to about so many bytes."""
 
 
 @dataclass(slots=True)
@@ -223,7 +220,7 @@ class Aggregate(RoleService):
             began = loop.time()
             mark = source.folded
             by_block, source.refused = source.refused, {}
-            for partition, blocks, value in self._bundles(source.fold.drain()):
+            for partition, blocks, value in bundles(source.fold.drain(), self._load_partitions):
                 future = await self._outbox.send("load", value, key=None, partition=partition)
                 for block in blocks:
                     by_block.setdefault(block, []).append(future)
@@ -239,23 +236,6 @@ class Aggregate(RoleService):
             longest = self._clock.wall_seconds(FLUSH_MOST_S)
             wait = (now - began) * FLUSH_SHARE * max(len(self._sources), 1)
             source.due_at = now + min(wait, longest)
-
-    def _bundles(self, loads: Sequence[Load]) -> Iterator[tuple[int, set[int], bytes]]:
-        """(load partition, blocks, message) of partials, several to a message."""
-        held: dict[int, tuple[set[int], list[bytes]]] = {}
-        sizes: Counter[int] = Counter()
-        for load in loads:
-            value = codec.encode(load)
-            partition = partition_of(load.workload, self._load_partitions)
-            if partition in held and sizes[partition] + len(value) > BUNDLE_BYTES:
-                yield partition, held[partition][0], _array(held.pop(partition)[1])
-                sizes[partition] = 0
-            blocks, values = held.setdefault(partition, (set(), []))
-            blocks.add(load.block)
-            values.append(value)
-            sizes[partition] += len(value)
-        for partition, (blocks, values) in held.items():
-            yield partition, blocks, _array(values)
 
     async def _flush_late(self) -> None:
         """Flush what had to wait and was followed by nothing, and see what is acknowledged."""
@@ -356,8 +336,3 @@ def _ints(offsets: Sequence[int]) -> NDArray[np.int64]:
     if isinstance(offsets, range):
         return np.arange(offsets.start, offsets.stop, dtype=np.int64)
     return np.array(offsets, np.int64)
-
-
-def _array(values: Sequence[bytes]) -> bytes:
-    """A JSON array of encoded values; one alone stays as it is."""
-    return values[0] if len(values) == 1 else b"[" + b",".join(values) + b"]"

@@ -27,9 +27,10 @@ from streams.kafka.batch import FetchedBatch
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.kafka.partitioner import partition_of
 from streams.kafka.ranges import Ranges
+from streams.loadlog import past
 from streams.metrics import Metrics
 from streams.progress import PartitionProgress
-from streams.recovery import Recovered, Recovery, past
+from streams.recovery import Recovered, Recovery
 from streams.roles.owned import Owned
 from streams.roles.role import RoleService
 from streams.roles.rounds import Rounds

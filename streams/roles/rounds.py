@@ -17,6 +17,12 @@ from models.merge import MergeState
 from streams.kafka.outbox import Outbox, acknowledged
 from streams.snapshots import CHECKPOINT_KEY, Checkpoint, MemberSnapshot, Sealer, Snapshot, Writer
 
+PER_TICK = 25
+"""Snapshots in a tick, where that makes a round shorter than it may be: 5 ms of a second, and a new
+owner has less to replay."""
+
+LEAST_TICKS = 5
+
 
 @dataclass(slots=True, kw_only=True)
 class _Round:
@@ -43,13 +49,15 @@ class Rounds:
         writer: Writer,
         ticks: int,
         names: Iterable[str],
+        least_ticks: int = LEAST_TICKS,
     ) -> None:
-        """``ticks`` in a round; ``names`` have snapshots from an owner before."""
+        """``ticks`` in a round at most; ``names`` have snapshots from an owner before."""
         self._outbox = outbox
         self._sealer = sealer
         self._partition = partition
         self._writer = writer
         self._ticks = max(ticks, 1)
+        self._least = least_ticks
         self.names = frozenset(names)
         """Workloads that have snapshots."""
         self._round: _Round | None = None
@@ -61,12 +69,13 @@ class Rounds:
         """
         current = self._round
         if current is None:
+            left = fleet.heard_of()[::-1]
             current = self._round = _Round(
                 position=position,
                 loads=loads,
                 merge=fleet.merge.state(),
-                left=fleet.heard_of()[::-1],
-                ticks=self._ticks,
+                left=left,
+                ticks=min(max(-(-len(left) // PER_TICK), self._least), self._ticks),
             )
         count = -(-len(current.left) // current.ticks)
         names = [current.left.pop() for _ in range(count)]

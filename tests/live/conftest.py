@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.servers import ControlPlane, KafkaServer, ToolsMissingError
+from lab.servers import ControlPlane, KafkaServer, ToolsMissingError, kafka_classpath
 from lab.servers.control_plane import ACTUATOR_USER
+from tests.live.benches import Bench
 
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 
@@ -58,6 +59,22 @@ def granted(control_plane: ControlPlane) -> ControlPlane:
             continue
         control_plane.request("POST", path, document)
     return control_plane
+
+
+@pytest.fixture(scope="session")
+def benches(request: pytest.FixtureRequest) -> Iterator[dict[str, Bench]]:
+    """Those that selected tests ask for by ``pytest.mark.bench(script, *options)``."""
+    try:
+        kafka_classpath()
+    except ToolsMissingError as error:
+        missing(error)
+    marks = [item.get_closest_marker("bench") for item in request.session.items]
+    started = {mark.args[0]: Bench(*mark.args) for mark in marks if mark is not None}
+    try:
+        yield started
+    finally:
+        for bench in started.values():
+            bench.stop()
 
 
 @pytest.fixture(autouse=True)

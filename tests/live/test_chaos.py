@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from lab.servers import ToolsMissingError, kafka_classpath
-from tests.live.conftest import missing
-
-HARNESS = Path(__file__).parents[2] / "bench" / "chaos.py"
-SEED = 4
-MINUTES = 0.7
-LIMIT_S = 240
+from tests.live.benches import LIMIT_S, Bench
 
 
+@pytest.mark.bench("chaos.py", "--seed=4", "--minutes=0.7", "--rate=400")
 @pytest.mark.timeout(LIMIT_S + 30)
-async def test_a_minute_of_chaos_changes_no_total() -> None:
-    try:
-        kafka_classpath()
-    except ToolsMissingError as error:
-        missing(error)
-    command = [sys.executable, str(HARNESS), "--json"]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [*command, "--seed", str(SEED), "--minutes", str(MINUTES), "--rate", "400"],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}{done.stderr[-6000:]}"
-    found = json.loads(done.stdout)
+async def test_a_minute_of_chaos_changes_no_total(benches: dict[str, Bench]) -> None:
+    found = await asyncio.to_thread(benches["chaos.py"].result)
     assert found["counted"] == found["sent"] == found["in_log"] > 0
     assert found["rejected_found"] == found["rejected_expected"] > 0
     for disturbance in (

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from lab.servers import ToolsMissingError, kafka_classpath
-from tests.live.conftest import missing
-
-BENCH = Path(__file__).parents[2] / "bench" / "recovery.py"
-LIMIT_S = 240
+from tests.live.benches import LIMIT_S, Bench
 
 
+@pytest.mark.bench(
+    "recovery.py",
+    *("--workloads=30", "--kills=1", "--pauses=1"),
+    *("--session-timeout-s=3", "--snapshot-interval-s=3"),
+)
 @pytest.mark.timeout(LIMIT_S + 30)
-async def test_decisions_after_a_kill_and_a_pause_are_those_of_an_uninterrupted_run() -> None:
-    try:
-        kafka_classpath()
-    except ToolsMissingError as error:
-        missing(error)
-    command = [sys.executable, str(BENCH), "--json", "--workloads", "30"]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [*command, "--kills=1", "--pauses=1", "--session-timeout-s=3", "--snapshot-interval-s=3"],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}{done.stderr[-6000:]}"
-    found = json.loads(done.stdout)
+async def test_decisions_after_a_kill_and_a_pause_are_those_of_an_uninterrupted_run(
+    benches: dict[str, Bench],
+) -> None:
+    found = await asyncio.to_thread(benches["recovery.py"].result)
     assert found["identical"]
     assert found["recorded"] > found["workloads"]
     assert found["owners"] > 4, "no partition changed hands"

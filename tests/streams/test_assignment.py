@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from streams.app import Worker, build
 from streams.kafka.embedded import PARTITIONS, EmbeddedBroker
@@ -28,7 +31,10 @@ async def settled(workers: list[Worker]) -> None:
     raise AssertionError(f"not shared out: {owned(workers)}")
 
 
-async def test_a_worker_without_partitions_is_ready_and_decides_nothing() -> None:
+async def test_a_worker_without_partitions_is_ready_and_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     broker = await asyncio.to_thread(EmbeddedBroker, topic_prefix="foretide.")
     settings = Settings(
         bootstrap=broker.bootstrap,
@@ -51,6 +57,8 @@ async def test_a_worker_without_partitions_is_ready_and_decides_nothing() -> Non
             assert role.totals() == {}
             assert role.progress() == []
             assert role.stuck() is None
+        left = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+        assert left == [], "a worker leaves nothing on the disk"
     finally:
         for worker in workers:
             await worker.stop()

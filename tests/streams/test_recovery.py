@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from models.fleet import Fleet
 from models.step import SpecChange, Step
 from streams import codec, steplog
-from streams.recovery import Recovered, Recovery, past
+from streams.loadlog import past
+from streams.recovery import Recovered, Recovery
 from streams.roles.owned import Owned
 from streams.roles.rounds import Rounds
 from streams.snapshots import CHECKPOINT_KEY, MemberSnapshot, Sealer, Writer
@@ -64,6 +65,7 @@ class Owner:
             partition=0,
             writer=writer,
             ticks=ROUND_TICKS,
+            least_ticks=ROUND_TICKS,
             names=() if found is None else found.names,
         )
         known = None if found is None else found.fleet
