@@ -64,7 +64,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
     return {
         "n": len(delays),
         **{f"p{round(level * 100)}_s": _quantile(delays, level) for level in (0.5, 0.95, 0.99)},
-        "max_s": max(delays, default=None),
+        "max_s": _quantile(delays, 1.0),
         "unmatched": phase.unmatched,
         "hops": _hops(phase.samples),
     }
