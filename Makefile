@@ -53,8 +53,10 @@ format: setup ## Put the code into shape
 coverage: setup ## Tests with coverage by branch
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html $(ARGS)
 
-bench: live-tools ## The benches, on servers of their own
-	$(BIN)/python bench/reaction.py --json
+BENCHES := reaction throughput scale recovery soak chaos
+
+bench: live-tools ## The benches one after the other, about an hour (BENCHES="reaction" for one)
+	@set -e; for bench in $(BENCHES); do echo "== $$bench" >&2; $(BIN)/python bench/$$bench.py $(ARGS); done
 
 schemas: setup ## Generate schemas/ from the code
 	@$(BIN)/foretide schema --write schemas

@@ -151,7 +151,7 @@ async def _keep_little(settings: Settings) -> None:
     await admin.start()
     try:
         kept = {"retention.bytes": str(KEPT_BYTES), "segment.bytes": str(KEPT_BYTES // 8)}
-        kept |= topics.TABLE["telemetry"].config()
+        kept |= topics.TABLE["telemetry"].config(settings.replication)
         topic = f"{settings.topic_prefix}telemetry"
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, kept)])
     finally:

@@ -35,7 +35,7 @@ Listener = Callable[[str, bytes], None]
 
 
 class Recorder:
-    """Records a cluster's topics from now on into ``folder``.
+    """Records a cluster's topics, from the beginning of the logs on, into ``folder``.
 
     ``listener`` is called with (topic, line) of each line of ``FILES``.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -38,6 +38,9 @@ STRETCH = 256
 
 MOST_STEPS = 2000
 """Steps looked through where there is no checkpoint: for the owner, and for where it began."""
+
+REFUSED = 4
+"""Checkpoints that cannot be opened, before one of those before them is hoped for no more."""
 
 LOST_SHARE = 0.1
 """With more of its workloads' snapshots lost, all of a partition is learned again."""
@@ -96,8 +99,8 @@ class _Log:
             if offset >= position and not self.openings.void(record.writer, offset)
         ]
 
-    def last(self) -> Writer | None:
-        return max((record.writer for _, record in self.steps), default=None)
+    def writers(self) -> list[Writer]:
+        return [record.writer for _, record in self.steps]
 
 
 class Recovery:
@@ -121,7 +124,7 @@ class Recovery:
         """The state of a partition; never raises because of what the logs hold."""
         begin, end = await self._ranges.bounds("steps", partition)
         held = await self._snapshots(partition)
-        checkpoints = _newest_first(self._checkpoint(found, partition) for found in held)
+        checkpoints = self._checkpoints(held, partition)
         known = [checkpoint for checkpoint in checkpoints if checkpoint.position >= begin]
         first = min((c.position for c in known[:2]), default=max(end - MOST_STEPS, begin))
         steps = _Log(end)
@@ -130,7 +133,8 @@ class Recovery:
             base = _base(partition, known, steps)
             if base is not None:
                 return await self._take_up(base, held, steps)
-            why = "neither a checkpoint nor its beginning can be used" if checkpoints else None
+            there = any(_is_checkpoint(found) for found in held)
+            why = "neither a checkpoint nor its beginning can be used" if there else None
         except UnusableError as error:
             why = str(error)
         if why is not None:
@@ -139,7 +143,9 @@ class Recovery:
                 "the state of load/%d is discarded and learned again from the load log: %s",
                 *(partition, why),
             )
-        return Recovered(fleet=None, loads=0, steps=end, last=steps.last())
+        writers = [checkpoint.writer for checkpoint in checkpoints]
+        last = max([*writers, *steps.writers()], default=None)
+        return Recovered(fleet=None, loads=0, steps=end, last=last)
 
     async def _take_up(self, base: _Base, held: Sequence[Found], steps: _Log) -> Recovered:
         partition, checkpoint = base.partition, base.checkpoint
@@ -166,7 +172,7 @@ class Recovery:
             fleet=fleet,
             loads=loads,
             steps=steps.end,
-            last=max([base.writer, *[record.writer for _, record in steps.steps]]),
+            last=max([base.writer, *steps.writers()]),
             names=frozenset(positions),
             lost=lost,
             unsure=unsure,
@@ -174,7 +180,11 @@ class Recovery:
         )
 
     async def _snapshots(self, partition: int) -> list[Found]:
-        """The newest snapshots, back to where the last two checkpoints' rounds began."""
+        """The newest snapshots, back to where the last two checkpoints' rounds began.
+
+        Where a few checkpoints in a row cannot be opened, those before them cannot either: they
+        are of another version or another key.
+        """
         begin, end = await self._ranges.bounds("snapshots", partition)
         held: list[Found] = []
         low, width = end, STRETCH
@@ -190,23 +200,29 @@ class Recovery:
         return held
 
     def _reaches(self, held: Sequence[Found], low: int, partition: int) -> bool:
-        checkpoints = _newest_first(self._checkpoint(found, partition) for found in held)
+        checkpoints = self._checkpoints(held, partition, quiet=True)
+        if not checkpoints:
+            return sum(map(_is_checkpoint, held)) >= REFUSED
         return len(checkpoints) > 1 and all(
             checkpoint.since is None or checkpoint.since >= low for checkpoint in checkpoints[:2]
         )
 
-    def _checkpoint(self, found: Found, partition: int) -> Checkpoint | None:
-        if found.key != CHECKPOINT_KEY.encode() or found.value is None:
-            return None
-        try:
-            opened = self._sealer.open(found.value)
-        except SnapshotError as error:
-            log.warning("the checkpoint at snapshots/%d@%d: %s", partition, found.offset, error)
-            return None
-        if not isinstance(opened, Checkpoint) or opened.partition != partition:
-            log.warning("snapshots/%d@%d is no checkpoint of it", partition, found.offset)
-            return None
-        return opened
+    def _checkpoints(
+        self, held: Sequence[Found], partition: int, *, quiet: bool = False
+    ) -> list[Checkpoint]:
+        """Those that can be opened, the newest first; of the others it is said why, or nothing."""
+        opened = []
+        for found in filter(_is_checkpoint, held):
+            why = "it is no checkpoint of this partition"
+            try:
+                checkpoint = self._sealer.open(found.value or b"")
+            except SnapshotError as error:
+                checkpoint, why = None, str(error)
+            if isinstance(checkpoint, Checkpoint) and checkpoint.partition == partition:
+                opened.append(checkpoint)
+            elif not quiet:
+                log.warning("the checkpoint at snapshots/%d@%d: %s", partition, found.offset, why)
+        return sorted(opened, key=lambda c: (c.writer, c.position), reverse=True)
 
     async def _states(
         self, checkpoint: Checkpoint, held: Sequence[Found], openings: Openings
@@ -328,6 +344,5 @@ def _restore(
     return tuple(lost)
 
 
-def _newest_first(found: Iterable[Checkpoint | None]) -> list[Checkpoint]:
-    checkpoints = [item for item in found if item is not None]
-    return sorted(checkpoints, key=lambda c: (c.writer, c.position), reverse=True)
+def _is_checkpoint(found: Found) -> bool:
+    return found.key == CHECKPOINT_KEY.encode() and found.value is not None

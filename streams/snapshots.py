@@ -28,8 +28,8 @@ VERSION = f"foretide-snapshot/2 river/{metadata.version('river')}"
 """What a snapshot was written by: another form of state, or another River, is another version."""
 
 _DIGEST = 16
-_LARGEST = 1 << 20
-"""What a snapshot may unfold to, bytes."""
+_LARGEST = 32 << 20
+"""What a snapshot may unfold to, bytes: folded, a message has at most a megabyte."""
 
 
 class Writer(NamedTuple):
@@ -77,7 +77,7 @@ class Sealer:
     """Seals and opens snapshots with a key; without one damage is seen, but not forgery."""
 
     def __init__(self, key: SecretStr | None) -> None:
-        """``key``: at most 64 bytes in UTF-8 count; a longer one is hashed."""
+        """``key``: of any length; it is hashed."""
         secret = b"" if key is None else key.get_secret_value().encode()
         self._key = hashlib.blake2b(secret).digest() if secret else b""
 

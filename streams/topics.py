@@ -33,9 +33,16 @@ class Topic:
     why: str
     segment_bytes: int | None = None
 
-    def config(self) -> dict[str, str]:
-        """Topic configuration as Kafka spells it."""
-        config = {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
+    def config(self, replication: int) -> dict[str, str]:
+        """Topic configuration as Kafka spells it.
+
+        What is acknowledged is in all replicas but one, so that it outlives the loss of a broker,
+        and one broker may be away.
+        """
+        config = {
+            "message.timestamp.type": "LogAppendTime",
+            "min.insync.replicas": str(max(replication - 1, 1)),
+        }
         if self.segment_bytes is not None:
             config["segment.bytes"] = str(self.segment_bytes)
         if self.retention_ms is None:
@@ -147,7 +154,7 @@ async def create(settings: Settings) -> dict[str, str]:
                         name,
                         settings.partitions,
                         settings.replication,
-                        topic_configs=topic.config(),
+                        topic_configs=topic.config(settings.replication),
                     )
                 )
         if wanted:

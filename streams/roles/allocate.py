@@ -13,7 +13,7 @@ from models.allocation import Allocation
 from models.step import SpecChange
 from streams import codec
 from streams.kafka.batch import FetchedBatch
-from streams.kafka.outbox import Outbox, acknowledged
+from streams.kafka.outbox import Outbox
 from streams.metrics import Metrics
 from streams.roles.role import RoleService
 from streams.roles.unreadable import Unreadable
@@ -75,5 +75,5 @@ class Allocate(RoleService):
             sends.append(
                 await self._outbox.send("decisions", codec.encode(decision), key=decision.workload)
             )
-        await acknowledged(sends)
+        await self.acknowledged(sends)
         self.frontiers[batch.partition] = batch.last + 1

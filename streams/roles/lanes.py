@@ -15,7 +15,13 @@ from collections.abc import Awaitable, Callable
 from streams.kafka.batch import FetchedBatch
 
 WAITING = 64
-"""Batches that wait in a lane before nothing more is read: as many as Faust's own queue has."""
+"""Batches that wait in a lane before nothing more is read."""
+
+WAITING_BYTES = 8 * 1024 * 1024
+"""Of values that wait in a lane, about, before nothing more is read; one batch may always wait."""
+
+SAMPLED = 16
+"""Of so many values one is weighed: those of a batch are much alike."""
 
 JOINED = 256
 """Records of joined batches, at most; a larger batch stands alone."""
@@ -30,6 +36,8 @@ class Lane:
         """Since when ``take`` has been at one batch, by the machine's clock."""
         self._take = take
         self._waiting: deque[FetchedBatch] = deque()
+        self._bytes: deque[int] = deque()
+        """Of each that waits."""
         self._filled = asyncio.Event()
         self._taken = asyncio.Event()
         self._free = asyncio.Event()
@@ -42,18 +50,20 @@ class Lane:
 
     async def room(self) -> None:
         """Wait until there is room for one more batch."""
-        while len(self._waiting) >= WAITING:
+        while len(self._waiting) >= WAITING or sum(self._bytes) >= WAITING_BYTES:
             self._taken.clear()
             await self._taken.wait()
 
     def add(self, batch: FetchedBatch) -> None:
         """Hand over the batch that follows the last one."""
         self._waiting.append(batch)
+        self._bytes.append(_weight(batch))
         self._filled.set()
 
     def drop(self) -> None:
         """Forget what waits: it will be read again."""
         self._waiting.clear()
+        self._bytes.clear()
         self._taken.set()
 
     async def rest(self) -> None:
@@ -85,11 +95,22 @@ class Lane:
         """The oldest batch, and those that can be joined to it."""
         waiting = self._waiting
         first = waiting.popleft()
+        self._bytes.popleft()
         runs, records = list(first.runs), first.size
         while waiting and waiting[0].generation == first.generation:
             records += waiting[0].size
             if records > JOINED:
                 break
             runs += waiting.popleft().runs
+            self._bytes.popleft()
         self._taken.set()
         return first._replace(runs=runs)
+
+
+def _weight(batch: FetchedBatch) -> int:
+    """Bytes of a batch's values, about."""
+    weight = 0
+    for run in batch.runs:
+        step = SAMPLED if len(run.values) > SAMPLED else 1
+        weight += step * sum(len(value) for value in run.values[::step] if value is not None)
+    return weight

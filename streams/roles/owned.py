@@ -21,9 +21,9 @@ from streams.roles.rounds import Rounds
 from streams.snapshots import Writer
 from streams.steplog import StepRecord
 
-SPECS = 1000
-"""Changes of specs that one step takes up: they stand in the step log whole, and a message there
-has a megabyte at most; the rest waits for the next step."""
+SPECS_BYTES = 500_000
+"""Changes of specs that one step takes up, about: they stand in the step log whole, and a message
+there has a megabyte at most; the rest waits for the next step."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,7 +76,8 @@ class Owned:
     ) -> tuple[Step, StepResult]:
         """One step of the core.  ``specs`` in place of those that wait."""
         if specs is None:
-            specs, self.changes = tuple(self.changes[:SPECS]), self.changes[SPECS:]
+            count = _fitting(self.changes)
+            specs, self.changes = tuple(self.changes[:count]), self.changes[count:]
         step = Step(
             now=now,
             generation=self.writer.generation,
@@ -96,3 +97,15 @@ class Owned:
         record = StepRecord.of(step, self.partition, offsets, fresh=self.fresh, opened=self.opened)
         self.fresh, self.opened = False, None
         return await outbox.send("steps", codec.encode(record), key=None, partition=self.partition)
+
+
+def _fitting(changes: Sequence[SpecChange]) -> int:
+    """How many of the changes one step takes up; at least one, if there is one."""
+    size = 0
+    for count, change in enumerate(changes):
+        size += 200  # Its names, about.
+        if change.spec is not None:
+            size += len(change.spec.model_dump_json(by_alias=True, exclude_unset=True))
+        if size > SPECS_BYTES and count:
+            return count
+    return len(changes)

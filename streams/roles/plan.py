@@ -24,7 +24,7 @@ from models.fleet import Fleet
 from models.step import SpecChange, StepResult
 from streams import codec
 from streams.kafka.batch import FetchedBatch
-from streams.kafka.outbox import Outbox, acknowledged
+from streams.kafka.outbox import Outbox
 from streams.kafka.partitioner import partition_of
 from streams.kafka.ranges import Ranges
 from streams.loadlog import past
@@ -198,7 +198,7 @@ class Plan(RoleService):
         records = await past(self._ranges, owned.partition, offsets, names)
         step, _ = owned.apply(self._clock.now(), records, relearn=names, specs=tuple(specs))
         logged = await owned.record(self._outbox, step, offsets)
-        await acknowledged([logged])
+        await self.acknowledged([logged])
         owned.steps = logged.result().offset + 1
 
     async def _rebuild_from(self, partition: int) -> int:
@@ -279,9 +279,9 @@ class Plan(RoleService):
             step, result = owned.apply(self._clock.now(), records, tick=tick)
         logged = await owned.record(self._outbox, step, offsets)
         if result.decisions or result.proposals:
-            await logged  # The step log is durable before the decision.
+            await self.acknowledged([logged])  # The step log is durable before the decision.
         await self._emit(result)
-        await logged
+        await self.acknowledged([logged])
         owned.steps = logged.result().offset + 1
 
     async def _emit(self, result: StepResult) -> None:
@@ -295,7 +295,7 @@ class Plan(RoleService):
         for decision in result.decisions:
             self._metrics.decisions.labels(decision.reason.value, decision.mode).inc()
             sends += [await send("decisions", codec.encode(decision), key=decision.workload)]
-        await acknowledged(sends)
+        await self.acknowledged(sends)
 
     def _observe(self) -> None:
         merges = [owned.fleet.merge for owned in self._owned.values()]

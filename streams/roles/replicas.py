@@ -81,7 +81,7 @@ class ReplicaReports:
 
     async def _report(self, seen: Observation) -> None:
         report = ReplicaReport(
-            v=1,
+            v=1,  # The oldest that readers know: actuate is upgraded before aggregate.
             workload=seen.ref.workload,
             at=seen.at,
             desired=seen.desired,

@@ -9,7 +9,7 @@ import abc
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from faust.types import TP, StreamT
@@ -224,6 +224,18 @@ class RoleService(abc.ABC):
         """A batch that takes long goes on: it is waiting for somebody, not stuck."""
         for lane in self._lanes.values():
             lane.alive()
+
+    async def acknowledged(self, sends: Iterable[asyncio.Future[Any]]) -> None:
+        """Wait until the broker has acknowledged them; raises the first failure.
+
+        A broker that is away for long is no reason to end a worker that waits for it.
+        """
+        left = set(sends)
+        while left:
+            done, left = await asyncio.wait(left, timeout=STUCK_S / 6)
+            for send in done:
+                send.result()
+            self.alive()
 
     def stuck(self) -> str | None:
         """Why this role is not alive; None: it is.

@@ -92,8 +92,8 @@ def _sources(status: Status) -> Iterator[str]:
     since = f"read only up to {age(max(heard))} ago" if heard else "not heard of lately"
     yield (
         f"aggregate: {_places(aggregate.topic, late)}{_at_workers(late)} {since}: seconds are "
-        "missing for all workloads, and nothing is scaled in. Is that worker paused, cut off from "
-        "Kafka, or overloaded? Restart it, or add workers"
+        "missing for all workloads, and soon nothing is scaled in. Is that worker paused, cut off "
+        "from Kafka, or overloaded? Restart it, or add workers"
     )
 
 

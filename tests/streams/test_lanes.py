@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from streams.kafka.batch import FetchedBatch, Run
-from streams.roles.lanes import JOINED, WAITING, Lane
+from streams.roles.lanes import JOINED, WAITING, WAITING_BYTES, Lane
 
 
 class Taker:
@@ -99,3 +99,24 @@ async def test_a_failure_ends_the_lane() -> None:
     with pytest.raises(ValueError, match="no"):
         await lane.run()
     assert lane.busy_since is None
+
+
+@pytest.mark.parametrize(("value", "count"), [(WAITING_BYTES, 1), (WAITING_BYTES // 64, 64)])
+async def test_heavy_batches_leave_no_room(value: int, count: int) -> None:
+    taker = Taker()
+    lane = Lane(taker.take)
+    lane.add(FetchedBatch("t", 0, [Run(range(count), 0, [b"x" * value] * count)], 1))
+    full = asyncio.create_task(lane.room())
+    await turns()
+    assert not full.done()
+    running = asyncio.create_task(lane.run())
+    await turns()
+    assert full.done(), "what is being taken in does not wait"
+    running.cancel()
+
+
+async def test_what_is_dropped_weighs_nothing() -> None:
+    lane = Lane(Taker().take)
+    lane.add(FetchedBatch("t", 0, [Run([1], 0, [b"x" * WAITING_BYTES])], 1))
+    lane.drop()
+    await asyncio.wait_for(lane.room(), 1)

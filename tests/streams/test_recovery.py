@@ -291,6 +291,27 @@ async def test_another_key_opens_nothing_but_the_step_log_may_reach_back() -> No
     assert found.names == frozenset()
 
 
+async def test_snapshots_that_nobody_can_open_are_counted_and_not_all_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logs = await a_past(600)
+    logs.cut("steps", 1)  # Its beginning is not there to stand in.
+    recovery = Counted(logs, Sealer(SecretStr("another")))
+    found = await recovery.recover()
+    assert found.fleet is None
+    assert recovery.discarded > 0
+    assert "discarded and learned again" in caplog.text
+    refused = len(logs.offsets("snapshots", CHECKPOINT_KEY))
+    assert 4 <= caplog.text.count("its seal does not fit") <= refused
+
+
+async def test_the_era_is_known_from_a_checkpoint_where_the_step_log_is_gone() -> None:
+    logs = await a_past()
+    logs.cut("steps", len(logs.held["steps", 0]))
+    found = await Counted(logs).recover()
+    assert found.last == Writer(0, 3), "a group that begins anew must begin another era"
+
+
 async def test_a_cut_step_log_ends_what_can_be_rebuilt() -> None:
     logs = await a_past()
     logs.cut("steps", len(logs.held["steps", 0]) - 1)
