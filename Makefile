@@ -30,7 +30,16 @@ demo: setup ## Watch an hour of LLM traffic be scaled, in about a minute (ARGS="
 	@$(BIN)/foretide demo $(ARGS)
 
 test: setup ## All tests; live ones only where their servers have been built
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@# Live tests mostly wait, the others compute: side by side they take as long as the live ones.
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	  $(BIN)/python -m pytest -p no:cacheprovider tests/live --durations 5 >"$$log" 2>&1 & live=$$!; \
+	  echo "the live tests run beside these; what they say follows" >&2; \
+	  $(BIN)/python -m pytest tests --ignore tests/live; others=$$?; \
+	  wait $$live; lives=$$?; cat "$$log"; exit $$((others > lives ? others : lives))
+endif
 
 live-tools: setup ## Build the real servers for the live tests (Kafka, Kubernetes; about 6 minutes)
 	@$(BIN)/python -m lab.servers build

@@ -34,7 +34,7 @@ STAGES = {
     "decode: scan into columns, validate": ("streams/telemetry.py", "decode"),
     "fold: groups, sums, sketches": ("models/blocks.py", "fold"),
     "drain: partials out of the sums": ("models/blocks.py", "drain"),
-    "encode: partials to JSON": ("streams/codec.py", "encode"),
+    "encode: partials to JSON, in messages": ("streams/bundles.py", "bundles"),
     "send: hand over to the producer": ("streams/kafka/outbox.py", "send"),
 }
 """By stage the function whose cumulative time it is."""

@@ -26,6 +26,10 @@ SPECS_BYTES = 500_000
 there has a megabyte at most; the rest waits for the next step."""
 
 
+class StepLogError(Exception):
+    """Where a step stands is not known: its owner cannot go on from there."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Owned:
     """See the module's text.
@@ -44,6 +48,8 @@ class Owned:
     opened: int | None
     fresh: bool
     rounds: Rounds
+    alone: bool = True
+    """Whether nobody else has written a step between those of this owner."""
     changes: list[SpecChange] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -51,6 +57,18 @@ class Owned:
     def live(self) -> bool:
         """Whether all has been read that was there when the partition was assigned."""
         return self.loads >= self.live_from
+
+    def logged(self, offset: int) -> None:
+        """Its newest step stands at ``offset`` of the step log.
+
+        Who slept may write last: that the log ends with its own step is not enough to know that
+        nobody took over meanwhile.  Raises ``StepLogError`` where the broker did not say where.
+        """
+        if offset < self.steps:
+            text = f"steps/{self.partition}: {offset} follows {self.steps - 1}"
+            raise StepLogError(text)
+        self.alone = self.alone and offset == self.steps
+        self.steps = offset + 1
 
     def respec(self, known: dict[str, tuple[Any, int]]) -> None:
         """Bring the fleet's specs to what ``known`` has of its partition, with the next step."""

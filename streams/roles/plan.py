@@ -127,7 +127,7 @@ class Plan(RoleService):
         """The partition as it is here, where nobody has written a step of it since."""
         async with held.turn:
             _, end = await self._ranges.bounds("steps", held.partition)
-            if end != held.steps:
+            if end != held.steps or not held.alone:
                 return None
             if self.generation != held.writer.generation:
                 held.writer, held.opened = _next_writer(held.writer, self.generation), end
@@ -199,7 +199,7 @@ class Plan(RoleService):
         step, _ = owned.apply(self._clock.now(), records, relearn=names, specs=tuple(specs))
         logged = await owned.record(self._outbox, step, offsets)
         await self.acknowledged([logged])
-        owned.steps = logged.result().offset + 1
+        owned.logged(logged.result().offset)
 
     async def _rebuild_from(self, partition: int) -> int:
         since = time.time() - self.settings.rebuild_s
@@ -282,7 +282,7 @@ class Plan(RoleService):
             await self.acknowledged([logged])  # The step log is durable before the decision.
         await self._emit(result)
         await self.acknowledged([logged])
-        owned.steps = logged.result().offset + 1
+        owned.logged(logged.result().offset)
 
     async def _emit(self, result: StepResult) -> None:
         sends: list[asyncio.Future[Any]] = []

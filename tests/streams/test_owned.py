@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from models.domain.spec import AgentScaler
 from models.fleet import Fleet
 from models.step import SpecChange, Step
 from streams import codec
-from streams.roles.owned import SPECS_BYTES, Owned
+from streams.roles.owned import SPECS_BYTES, Owned, StepLogError
 from streams.snapshots import Writer
 from streams.steplog import StepRecord
 
@@ -48,6 +50,23 @@ def test_large_specs_are_taken_up_in_steps_that_fit_a_message() -> None:
         assert 0 < bytes_of(step) < 1_000_000
         taken += len(step.specs)
     assert taken == 2500
+
+
+def test_who_slept_and_wrote_last_has_not_been_alone() -> None:
+    one = owned([])
+    one.logged(0)
+    one.logged(1)
+    assert (one.alone, one.steps) == (True, 2)
+    one.logged(5)  # 2 to 4 are another owner's; the log ends with this one's all the same.
+    one.logged(6)
+    assert (one.alone, one.steps) == (False, 7)
+
+
+def test_a_step_that_stands_nowhere_ends_the_owner() -> None:
+    one = owned([])
+    one.logged(3)
+    with pytest.raises(StepLogError):
+        one.logged(-1)
 
 
 def test_one_spec_that_is_larger_than_that_is_not_kept_back() -> None:

@@ -96,7 +96,7 @@ class Owner:
         owned = self.owned
         made, result = owned.apply(step.now, step.records, tick=step.tick)
         logged = await owned.record(self.logs, made, offsets)  # type: ignore[arg-type]
-        owned.steps = logged.result().offset + 1
+        owned.logged(logged.result().offset)
         self.told += told([result])
         if step.tick:
             await owned.rounds.tick(owned.fleet, position=owned.steps, loads=owned.loads)
@@ -230,7 +230,7 @@ async def test_a_lost_snapshot_is_learned_again_and_the_rest_is_untouched() -> N
     records = await past(logs, 0, offsets, [name])  # type: ignore[arg-type]
     step, _ = second.owned.apply(script[600].now, records, relearn=(name,), specs=(again,))
     logged = await second.owned.record(logs, step, offsets)  # type: ignore[arg-type]
-    second.owned.steps = logged.result().offset + 1
+    second.owned.logged(logged.result().offset)
     await second.run(script[600:])
     assert first.told + second.told == await uninterrupted(logs)
     # All of its past was in the log: it is as it was, but for what it had decided.
