@@ -47,31 +47,49 @@ class ArticleSteps:
 class ArticleLinear:
     """A least-squares line through the history of replicas that were needed, one look ahead.
 
-    Needed at a look: the replicas that the use would fill to 0.8, the article's own threshold.
-    Regressing the counts that it set itself could never leave where it begins: a constant past
-    predicts itself.  Fewer than two looks, or none: it holds.
+    Needed at a look: the replicas that the load would fill to 0.8, the article's own threshold; the
+    load is the demand where ``capacity`` (demand in a full replica) is given, else the slots in
+    use, which never tell of what waits.  Regressing the counts that it set itself could never leave
+    where it begins: a constant past predicts itself.  Before the second look, and at one without a
+    metric, it holds.
     """
 
     def __init__(
-        self, *, least: int, most: int, history: int = HISTORY, period_s: float = PERIOD_S
+        self,
+        *,
+        least: int,
+        most: int,
+        capacity: float | None = None,
+        history: int = HISTORY,
+        period_s: float = PERIOD_S,
     ) -> None:
         if history < 2:  # noqa: PLR2004 - a line goes through two points
             raise ValueError(f"history must be at least 2, not {history}")
+        if capacity is not None and capacity <= 0:
+            raise ValueError(f"capacity must be above 0, not {capacity:g}")
         self.name = "article: linear"
         self.period_s = period_s
         self._least = least
         self._most = most
+        self._capacity = capacity
         self._needed: deque[float] = deque(maxlen=history)
 
     def desired(self, view: View) -> int:
         """Needed 2, 4, 6: the line says 8, so 8."""
-        if view.use_ratio is None:
+        full = self._full(view)
+        if full is None:
             return view.desired
-        self._needed.append(view.use_ratio * view.ready / HIGH)
+        self._needed.append(full / HIGH)
         if len(self._needed) == 1:
             return view.desired
         wanted = math.ceil(round(line_ahead(self._needed), 9))
         return min(max(wanted, self._least), self._most)
+
+    def _full(self, view: View) -> float | None:
+        """Replicas' worth of load; None: no metric."""
+        if self._capacity is not None:
+            return None if view.demand is None else view.demand / self._capacity
+        return None if view.use_ratio is None else view.use_ratio * view.ready
 
 
 def line_ahead(values: deque[float]) -> float:

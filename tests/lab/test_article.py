@@ -63,6 +63,14 @@ def test_linear_follows_what_was_needed() -> None:
     assert policy.desired(view(10, 0.16)) == 2
 
 
+def test_linear_on_demand_sees_what_waits() -> None:
+    # 1 replica of capacity 4 that is full: demand 8, then 16, is 2.5 and 5 replicas at 0.8; 7.5.
+    policy = ArticleLinear(least=1, most=100, capacity=4.0)
+    for demand, wanted in ((8.0, 1), (16.0, 8), (None, 1)):
+        seen = View(now=0.0, desired=1, ready=1, use_ratio=1.0, demand=demand)
+        assert policy.desired(seen) == wanted
+
+
 def test_linear_keeps_to_the_bounds() -> None:
     policy = ArticleLinear(least=3, most=7, history=3)
     policy.desired(view(10, 0.16))
@@ -75,3 +83,5 @@ def test_linear_keeps_to_the_bounds() -> None:
 def test_a_line_needs_two_points() -> None:
     with pytest.raises(ValueError, match="history must be at least 2, not 1"):
         ArticleLinear(least=1, most=2, history=1)
+    with pytest.raises(ValueError, match="capacity must be above 0, not 0"):
+        ArticleLinear(least=1, most=2, capacity=0.0)
