@@ -32,9 +32,9 @@ FLAGS = (
     "--horizontal-pod-autoscaler-cpu-initialization-period=1h",
     "--concurrent-horizontal-pod-autoscaler-syncs=10",
 )
-REQUEST_MILLI = 100
+REQUEST_MILLI = 1000
 MOST = 20
-LIMIT_S = 60.0
+LIMIT_S = 80.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ class Track:
     begin: int
     behavior: dict[str, Any] | None = None
     missing: bool = False
-    whole_milli: int = REQUEST_MILLI
     views: list[View] = field(default_factory=list)
     last: int | None = None
     done: threading.Event = field(default_factory=threading.Event)
@@ -92,8 +91,13 @@ def spelled(behavior: Behavior) -> dict[str, Any]:
     return {"scaleUp": rules(behavior.scale_up), "scaleDown": rules(behavior.scale_down)}
 
 
-def steps(*values: float | tuple[float, int] | None) -> list[Step]:
-    return [Step(*value) if isinstance(value, tuple) else Step(value) for value in values]
+def steps(text: str) -> list[Step]:
+    """``0.9/2``: 0.9, two pods off; ``-``: no answer."""
+    found = []
+    for word in text.split():
+        value, _, off = word.partition("/")
+        found.append(Step(None if value == "-" else float(value), int(off or 0)))
+    return found
 
 
 def pods(value: int, period_s: float) -> RatePolicy:
@@ -127,24 +131,7 @@ def tracks() -> list[Track]:
             metric=resource(type="Utilization", averageUtilization=70),
             begin=2,
             steps=steps(
-                1.0,
-                3.0,
-                0.7,
-                0.7,
-                0.5,
-                0.5,
-                0.5,
-                (1.0, 5),
-                (0.9, 2),
-                (0.35, 4),
-                None,
-                0.76,
-                0.1,
-                0.1,
-                0.1,
-                0.05,
-                5.0,
-                5.0,
+                "1.0 3.0 0.7 0.7 0.5 0.5 0.5 1.0/5 0.9/2 0.35/4 - 0.779 0.1 0.1 0.1 0.05 5.0 5.0"
             ),
         ),
         Track(
@@ -156,24 +143,7 @@ def tracks() -> list[Track]:
             missing=True,
             begin=4,
             steps=steps(
-                0.9,
-                0.9,
-                0.51,
-                0.52,
-                0.9,
-                (0.9, 3),
-                (0.2, 2),
-                0.2,
-                0.1,
-                0.1,
-                0.1,
-                (0.3, 2),
-                0.46,
-                0.1,
-                0.1,
-                0.1,
-                2.0,
-                2.0,
+                "0.1 0.9 0.51 0.52 0.9 0.9/3 0.2/2 0.2 0.1 0.1 0.1 0.3/2 0.46 0.1 0.1 0.1 2.0 2.0"
             ),
         ),
         Track(
@@ -182,28 +152,8 @@ def tracks() -> list[Track]:
             hpa=Hpa(target=0.05, metric=Metric.VALUE, behavior=patient, **common),
             metric=resource(type="AverageValue", averageValue="50m"),
             behavior=spelled(patient),
-            whole_milli=1000,
             begin=3,
-            steps=steps(
-                0.05,
-                0.2,
-                0.2,
-                0.09,
-                0.2,
-                0.2,
-                0.2,
-                0.01,
-                0.01,
-                0.01,
-                (0.02, 3),
-                0.01,
-                0.05,
-                0.06,
-                0.06,
-                0.06,
-                0.001,
-                0.001,
-            ),
+            steps=steps(".05 .2 .2 .09 .2 .2 .2 .01 .01 .01 .02/3 .01 .05 .06 .06 .06 .001 .001"),
         ),
         Track(
             name="shared",
@@ -211,24 +161,7 @@ def tracks() -> list[Track]:
             metric=external("shared", type="AverageValue", averageValue="4"),
             begin=2,
             steps=steps(
-                8.0,
-                9.5,
-                40.0,
-                40.0,
-                44.0,
-                45.5,
-                20.0,
-                21.0,
-                19.0,
-                19.0,
-                None,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-                90.0,
-                90.0,
-                90.0,
+                "8.0 9.5 40.0 40.0 44.0 45.5 20.0 21.0 19.0 19.0 - 0.0 0.0 0.0 0.0 90.0 90.0 90.0"
             ),
         ),
         Track(
@@ -237,26 +170,7 @@ def tracks() -> list[Track]:
             metric=external("upward", type="Value", value="20"),
             behavior=spelled(upward),
             begin=2,
-            steps=steps(
-                20.0,
-                22.0,
-                23.0,
-                60.0,
-                20.0,
-                5.0,
-                5.0,
-                5.0,
-                5.0,
-                5.0,
-                30.0,
-                18.0,
-                17.0,
-                17.0,
-                17.0,
-                17.0,
-                25.0,
-                40.0,
-            ),
+            steps=steps("20 22 23 60 20 5 5 5 5 5 30 18 17 17 17 17 25 40"),
         ),
     ]
 
@@ -320,7 +234,7 @@ class Driver:
             return None
         if shared:
             return [_external(track.name, step.value)]
-        milli = round(step.value * track.whole_milli)
+        milli = round(step.value * REQUEST_MILLI)
         measured = [_pod(name, track.name, milli, "0s") for name in names[off:]]
         if not track.missing:
             measured += [_pod(name, track.name, milli, "1h0m0s") for name in names[:off]]
