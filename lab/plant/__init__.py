@@ -4,16 +4,40 @@ Rule: deterministic from a seed, time is an argument, and it shows a controller 
 real service could not know.
 """
 
-from lab.plant.account import Account
-from lab.plant.parameters import PlantParameters
-from lab.plant.plant import Finished, Gauge, Plant, PlantEvent, Started
+from lab.plant.account import Account, AccountError
+from lab.plant.batching import Batching
+from lab.plant.events import Finished, Gauge, PlantEvent, Started
+from lab.plant.parameters import Failures, PlantParameters, Variant
+from lab.plant.plant import Plant
+from lab.plant.startup import (
+    GENTD26_BASE_MODEL,
+    GENTD26_LORA,
+    GENTD26_PIPELINE,
+    ConstantStartup,
+    EmpiricalStartup,
+    LogNormalStartup,
+    MeasuredStartup,
+    Startup,
+)
 
 __all__ = [
+    "GENTD26_BASE_MODEL",
+    "GENTD26_LORA",
+    "GENTD26_PIPELINE",
     "Account",
+    "AccountError",
+    "Batching",
+    "ConstantStartup",
+    "EmpiricalStartup",
+    "Failures",
     "Finished",
     "Gauge",
+    "LogNormalStartup",
+    "MeasuredStartup",
     "Plant",
     "PlantEvent",
     "PlantParameters",
     "Started",
+    "Startup",
+    "Variant",
 ]

@@ -60,7 +60,7 @@ class Service:
                 latency_s=event.latency_s,
                 tokens_in=event.tokens_in,
                 tokens_out=event.tokens_out,
-                status="ok" if event.pod is not None else "dropped",
+                status=event.status,
                 pod=event.pod,
             )
         else:
