@@ -5,7 +5,7 @@ real service could not know.
 """
 
 from lab.plant.account import Account, AccountError
-from lab.plant.batching import Batching
+from lab.plant.batching import LONG_CONTEXT, Batching
 from lab.plant.events import Finished, Gauge, PlantEvent, Started
 from lab.plant.parameters import Failures, PlantParameters, Variant
 from lab.plant.plant import Plant
@@ -24,6 +24,7 @@ __all__ = [
     "GENTD26_BASE_MODEL",
     "GENTD26_LORA",
     "GENTD26_PIPELINE",
+    "LONG_CONTEXT",
     "Account",
     "AccountError",
     "Batching",
