@@ -184,7 +184,7 @@ CASES: tuple[Case, ...] = (
     servers_case(4, 4, 0.85),
     servers_case(3, 1, 0.9, room=6),
     servers_case(4, 1, 1.2, room=4),
-    servers_case(2, 4, 1.0, room=12),
+    servers_case(2, 2, 1.0, room=6),
     sharing_case(constant, 0.0, 0.6),
     sharing_case(exponential, 0.0, 0.6),
     sharing_case(hyperexponential, 0.0, 0.6),

@@ -142,8 +142,8 @@ def compose(
     """Two to ``tenants_most`` tenants out of ``traces``, then up to three events, from ``seed``.
 
     A tenant is one of the traces, warped by 0.5 to 2, turned by any time, scaled by 0.3 to 2.
-    All are cut to the shortest.  Events: a flash crowd of 2 to 10 times, or an outage; each in
-    the second half (the first is warm-up) with a chance of a half, crowds twice.
+    All are cut to the shortest.  The events are two flash crowds of 2 to 10 times and an outage,
+    in the second half (the first is warm-up); each happens with a chance of a half.
     """
     if not traces or not all(traces):
         raise ValueError("traces is empty or has a trace without requests")
