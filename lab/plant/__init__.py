@@ -6,6 +6,7 @@ real service could not know.
 
 from lab.plant.account import Account, AccountError
 from lab.plant.batching import LONG_CONTEXT, Batching
+from lab.plant.delivery import Delivery, Outage, TelemetryFaults
 from lab.plant.events import Finished, Gauge, PlantEvent, Started
 from lab.plant.parameters import Failures, PlantParameters, Variant
 from lab.plant.plant import Plant
@@ -29,16 +30,19 @@ __all__ = [
     "AccountError",
     "Batching",
     "ConstantStartup",
+    "Delivery",
     "EmpiricalStartup",
     "Failures",
     "Finished",
     "Gauge",
     "LogNormalStartup",
     "MeasuredStartup",
+    "Outage",
     "Plant",
     "PlantEvent",
     "PlantParameters",
     "Started",
     "Startup",
+    "TelemetryFaults",
     "Variant",
 ]

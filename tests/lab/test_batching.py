@@ -13,9 +13,7 @@ from lab.traces import Arrival
 
 
 def plant_of(arrivals: list[Arrival], model: Batching, slots: int = 64) -> Plant:
-    parameters = PlantParameters(
-        batching=model, slots=slots, initial_replicas=1, gauge_every_s=1e9
-    )
+    parameters = PlantParameters(batching=model, slots=slots, initial_replicas=1, gauge_every_s=1e9)
     return Plant(arrivals, parameters, seed=1, begin=0.0)
 
 
