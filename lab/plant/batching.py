@@ -35,6 +35,10 @@ class Batching:
     0.82 MB a token, 0.41 us.  ``prefill_s_per_token``: 26 GFLOP a token at 40 % of the peak, 0.2
     ms.  ``per_sequence_s``: sampling and scheduling.  A request of 2,000 tokens alone decodes at
     1 / (25 + 0.1 + 0.82 ms) = 38.6 tokens/s, beside 31 like it at 1 / 54.4 ms = 18.4.
+
+    ``kv_tokens`` is how many tokens of context fit a replica's memory, None: any number.  A
+    request is let in when its prompt and ``reserve_tokens`` for what it will write (nobody knows
+    how much that will be) fit beside what is held by those inside; into an empty replica always.
     """
 
     base_s: float = 0.025
@@ -42,6 +46,8 @@ class Batching:
     kv_s_per_token: float = 0.41e-6
     prefill_s_per_token: float = 0.0002
     chunk_tokens: int = 512
+    kv_tokens: int | None = None
+    reserve_tokens: int = 1024
 
     def __post_init__(self) -> None:
         for name in ("base_s", "per_sequence_s", "kv_s_per_token", "prefill_s_per_token"):
@@ -54,6 +60,12 @@ class Batching:
             raise ValueError(msg)
         if self.chunk_tokens < 1:
             msg = f"chunk_tokens is {self.chunk_tokens}, at least 1 was expected"
+            raise ValueError(msg)
+        if self.reserve_tokens < 0 or (self.kv_tokens is not None and self.kv_tokens < 1):
+            msg = (
+                f"kv_tokens is {self.kv_tokens}, reserve_tokens {self.reserve_tokens}: at least 1 "
+                "and 0 were expected"
+            )
             raise ValueError(msg)
 
     def iteration_s(self, decoding: int, context_tokens: float = 0.0) -> float:
@@ -85,11 +97,12 @@ LONG_CONTEXT = Batching(
     kv_s_per_token=0.0122e-6,
     prefill_s_per_token=0.000044,
     chunk_tokens=2048,
+    kv_tokens=1_500_000,
 )
 """Of the order of a 70 B model with grouped-query attention on eight accelerators of 3.35 TB/s and
 989 TFLOP/s, as agents' long prompts need: 140 GB of weights take 5.2 ms to read (twice that, as
 above), 2 x 80 layers x 1,024 x 2 bytes = 0.33 MB a token 0.0122 us, 140 GFLOP a token at 40 % of
-the peak 0.044 ms."""
+the peak 0.044 ms.  Of 640 GB the weights leave 500 GB, which hold 1.5 million tokens."""
 
 
 class Sequence(Protocol):

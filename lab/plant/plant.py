@@ -227,7 +227,8 @@ class Plant:
         replica.life += 1
         replica.plan += 1
         interrupted = list(replica.flights)
-        replica.flights.clear()
+        for request in interrupted:
+            replica.leave(request)
         if replica.batch is not None:
             replica.batch.clear(at)
         failures = self.parameters.failures
@@ -264,11 +265,11 @@ class Plant:
 
     def _dispatch(self, at: float) -> None:
         while self._queue:
-            replica = self._choices.take()
+            replica = self._choices.take(self._queue[0])
             if replica is None:
                 return
             request = self._queue.popleft()
-            replica.flights[request] = None
+            replica.take(request)
             self._choices.offer(replica)
             request.started_at = at
             if replica.batch is not None:
@@ -301,7 +302,7 @@ class Plant:
     def _finish(self, replica: Replica, request: Request, attempt: int, at: float) -> None:
         if request.attempt != attempt:
             return  # Its replica failed.
-        del replica.flights[request]
+        replica.leave(request)
         self._choices.offer(replica)
         latency_s = at - request.arrived_at
         self.account.finished(

@@ -60,6 +60,7 @@ class Replica:
         "draining",
         "flights",
         "gone",
+        "held",
         "life",
         "listed",
         "name",
@@ -88,6 +89,8 @@ class Replica:
         self.batch: Batch[Request] | None = (
             None if variant.batching is None else Batch(variant.batching)
         )
+        self.held = 0
+        """Tokens of context that its requests hold, or have reserved."""
         self.life = 0
         self.plan = 0
         """Rises when the batch's next mark moves."""
@@ -98,6 +101,25 @@ class Replica:
     def serves(self) -> bool:
         """Whether it may be given requests."""
         return self.ready and not self.draining and not self.gone
+
+    def has_room_for(self, request: Request) -> bool:
+        """Whether its memory holds ``request`` too; when it is empty, always."""
+        model = self.variant.batching
+        if model is None or model.kv_tokens is None or not self.flights:
+            return True
+        return self.held + request.tokens_in + model.reserve_tokens <= model.kv_tokens
+
+    def take(self, request: Request) -> None:
+        """``request`` is in flight here."""
+        self.flights[request] = None
+        if self.variant.batching is not None:
+            self.held += request.tokens_in + self.variant.batching.reserve_tokens
+
+    def leave(self, request: Request) -> None:
+        """``request`` is no longer."""
+        del self.flights[request]
+        if self.variant.batching is not None:
+            self.held -= request.tokens_in + self.variant.batching.reserve_tokens
 
 
 class Choices:
@@ -119,12 +141,22 @@ class Choices:
             replica.listed |= bit
             heapq.heappush(self._heap, (busy / slots, replica.number, busy, replica))
 
-    def take(self) -> Replica | None:
-        """The least loaded replica; None: no free slot anywhere.  Its entry is gone after it."""
+    def take(self, request: Request) -> Replica | None:
+        """The least loaded replica with room for ``request``; None: there is none.
+
+        The entry of the one returned is gone; it is offered again once it has ``request``.
+        """
         heap = self._heap
-        while heap:
+        full: list[Replica] = []
+        found = None
+        while heap and found is None:
             _, _, busy, replica = heapq.heappop(heap)
             replica.listed &= ~(1 << busy)
             if len(replica.flights) == busy and replica.serves:
-                return replica
-        return None
+                if replica.has_room_for(request):
+                    found = replica
+                else:
+                    full.append(replica)
+        for replica in full:
+            self.offer(replica)
+        return found

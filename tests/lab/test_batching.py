@@ -120,6 +120,45 @@ def test_beyond_its_slots_a_replica_lets_requests_wait() -> None:
     assert list(plant.account.waits) == pytest.approx([0.0, 0.0, 1.0])
 
 
+def test_what_does_not_fit_its_memory_waits_for_room() -> None:
+    """Room for 1,000 tokens: prompts of 400 and 100 reserved each, so two side by side."""
+    model = Batching(
+        base_s=0.01,
+        per_sequence_s=0.0,
+        kv_s_per_token=0.0,
+        prefill_s_per_token=0.0,
+        kv_tokens=1000,
+        reserve_tokens=100,
+    )
+    # A prompt takes an iteration, which gives the first token: 100 iterations, 1 s.
+    trace = [Arrival(at_s=0.0, tokens_in=400, tokens_out=100)] * 3
+    plant = plant_of([*trace, Arrival(at_s=5.0, tokens_in=9999, tokens_out=100)], model)
+    plant.advance(100.0)
+    plant.close()
+    # The third comes after the first two; what never fits is let in alone (20 chunks, 1.19 s).
+    assert [at for at, _ in plant.account.latencies] == pytest.approx([1.0, 1.0, 2.0, 6.19])
+
+
+def test_who_does_not_fit_one_replica_may_fit_another() -> None:
+    model = Batching(kv_tokens=1000, reserve_tokens=0)
+    parameters = PlantParameters(batching=model, slots=8, initial_replicas=2, gauge_every_s=1.0)
+    trace = [
+        Arrival(at_s=0.0, tokens_in=900, tokens_out=500),
+        Arrival(at_s=0.01, tokens_in=100, tokens_out=500),
+        Arrival(at_s=0.02, tokens_in=100, tokens_out=500),  # Beside the first, which is older.
+        Arrival(at_s=0.03, tokens_in=850, tokens_out=500),  # The second has room for it.
+        Arrival(at_s=0.04, tokens_in=500, tokens_out=500),  # Nobody has.
+    ]
+    plant = Plant(trace, parameters, seed=1, begin=0.0)
+    plant.advance(1.0)
+    assert [replica.held for replica in plant._replicas] == [1000, 950]
+    assert len(plant._queue) == 1
+    plant.advance(100.0)
+    plant.close()
+    assert [replica.held for replica in plant._replicas] == [0, 0]
+    assert plant.account.served == 5
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -127,6 +166,7 @@ def test_beyond_its_slots_a_replica_lets_requests_wait() -> None:
         {"kv_s_per_token": float("nan")},
         {"base_s": 0.0, "per_sequence_s": 0.0},
         {"chunk_tokens": 0},
+        {"kv_tokens": 0},
     ],
 )
 def test_a_model_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:

@@ -52,6 +52,7 @@ def poisson(rate: float, count: int, seed: int) -> list[Arrival]:
 SCENARIOS = {
     "slots": PlantParameters(),
     "batching": PlantParameters(batching=Batching(), slots=8),
+    "memory": PlantParameters(batching=Batching(kv_tokens=4000), slots=8),
     "drops": PlantParameters(queue_limit=2, slots=1),
     "no queue": PlantParameters(queue_limit=0, slots=1),
     "failures, retried": PlantParameters(failures=Failures(mtbf_s=20.0)),

@@ -32,6 +32,7 @@ BASE = PlantParameters(
 PLANTS = {
     "slots": BASE,
     "batching": dataclasses.replace(BASE, batching=Batching(kv_s_per_token=1e-5), slots=16),
+    "memory": dataclasses.replace(BASE, batching=Batching(kv_tokens=8000), slots=16),
 }
 
 
