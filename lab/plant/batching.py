@@ -3,13 +3,14 @@
 Rule: exact between events (a closed form, no time steps), and causal: how fast a batch runs
 depends on what has been generated, never on what will be.
 
-The model.  An engine runs iterations; each gives every decoding request one token and every
-prefilling request one chunk (Orca, OSDI 2022; chunked prefill: Sarathi-Serve, OSDI 2024).  An
+The model.  An engine runs iterations; each gives every decoding request one token, and the first
+of the prompts that are not read yet one chunk (iterations: Orca, OSDI 2022; chunks beside
+decoding: Sarathi-Serve, OSDI 2024; first come first served, as engines do by default).  An
 iteration reads the weights once, the keys and values of every decoding request once, and
-computes the chunks (roofline: the first two are bound by bandwidth, the last by compute)::
+computes the chunk (roofline: the first two are bound by bandwidth, the last by compute)::
 
     seconds = base + sum over decoding (per_sequence + kv_per_token * context)
-                   + sum over prefilling (prefill_per_token * chunk)
+                   + prefill_per_token * chunk
 
 All requests advance by one iteration together, so one clock of iterations, v, does for a whole
 batch: a request ends when v reaches its mark.  Contexts grow by one token an iteration, hence
@@ -21,6 +22,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -30,11 +32,12 @@ class Batching:
     """Seconds that an iteration takes, by what is in it.
 
     The defaults are of the order of a 13 B model in 16 bits on an accelerator with 2 TB/s and
-    312 TFLOP/s.  ``base_s``: 26 GB of weights take 13 ms to read; engines measure about twice
-    that for a batch of one (40 tokens/s).  ``kv_s_per_token``: 2 x 40 layers x 5,120 x 2 bytes =
-    0.82 MB a token, 0.41 us.  ``prefill_s_per_token``: 26 GFLOP a token at 40 % of the peak, 0.2
-    ms.  ``per_sequence_s``: sampling and scheduling.  A request of 2,000 tokens alone decodes at
-    1 / (25 + 0.1 + 0.82 ms) = 38.6 tokens/s, beside 31 like it at 1 / 54.4 ms = 18.4.
+    312 TFLOP/s.  ``base_s``: 26 GB of weights take 13 ms to read; twice that, for the launches
+    and gaps of an engine, is the 40 tokens/s of the plant without batching.  ``kv_s_per_token``:
+    2 x 40 layers x 5,120 x 2 bytes = 0.82 MB a token, 0.41 us.  ``prefill_s_per_token``: 26 GFLOP
+    a token at 40 % of the peak, 0.2 ms.  ``per_sequence_s``: sampling and scheduling.  A request
+    of 2,000 tokens alone decodes at 1 / (25 + 0.1 + 0.82 ms) = 38.6 tokens/s, beside 31 like it
+    at 1 / 54.4 ms = 18.4.
 
     ``kv_tokens`` is how many tokens of context fit a replica's memory, None: any number.  A
     request is let in when its prompt and ``reserve_tokens`` for what it will write (nobody knows
@@ -126,21 +129,23 @@ class Batch(Generic[S]):
         "_marks",
         "_model",
         "_order",
-        "_prefilling",
-        "_prefilling_s",
+        "_prompts",
+        "_reading_s",
         "_v",
     )
 
     def __init__(self, model: Batching) -> None:
         self._model = model
         self._order = itertools.count()
-        self._marks: list[tuple[float, int, S, float]] = []
-        """(mark, order, request, seconds its chunk adds; negative: it is decoding)."""
-        self._v = self._at = self._context = self._prefilling_s = 0.0
-        self._decoding = self._prefilling = 0
+        self._marks: list[tuple[float, int, S, bool]] = []
+        """(mark, order, request, whether it is decoding)."""
+        self._prompts: deque[tuple[S, int, float]] = deque()
+        """(request, iterations, seconds each is longer by): the first is read, the others wait."""
+        self._v = self._at = self._context = self._reading_s = 0.0
+        self._decoding = 0
 
     def __len__(self) -> int:
-        return len(self._marks)
+        return self._decoding + len(self._prompts)
 
     def join(self, request: S, at: float) -> None:
         """Begin with ``request``: its prompt first, then its completion."""
@@ -152,10 +157,10 @@ class Batch(Generic[S]):
             self._decode(request, request.tokens_out)
             return
         iterations = self._model.prefill_iterations(fresh)
-        added_s = fresh * self._model.prefill_s_per_token / iterations
-        self._prefilling += 1
-        self._prefilling_s += added_s
-        self._mark(request, iterations, added_s)
+        longer_s = fresh * self._model.prefill_s_per_token / iterations
+        self._prompts.append((request, iterations, longer_s))
+        if len(self._prompts) == 1:
+            self._read()
 
     def next_at(self) -> float:
         """When the next mark is reached if nobody joins or leaves; infinite when empty."""
@@ -170,40 +175,52 @@ class Batch(Generic[S]):
 
         Not ended: its prompt is done, and its first token is out.
         """
-        mark, _, request, added_s = heapq.heappop(self._marks)
+        mark, _, request, decoding = heapq.heappop(self._marks)
         self._context += self._decoding * max(mark - self._v, 0.0)
         self._v, self._at = max(mark, self._v), at
-        if added_s < 0:
+        ended = True
+        if decoding:
             self._decoding -= 1
             self._context -= request.tokens_in + request.tokens_out
-            self._settle(at)
-            return request, True
-        self._prefilling -= 1
-        self._prefilling_s = self._prefilling_s - added_s if self._prefilling else 0.0
-        # The prompt's last iteration gives the first token.
-        if request.tokens_out <= 1:
-            self._settle(at)
-            return request, True
-        self._decode(request, request.tokens_out - 1)
-        return request, False
+        else:
+            self._prompts.popleft()
+            self._reading_s = 0.0
+            if self._prompts:
+                self._read()
+            if request.tokens_out > 1:  # The prompt's last iteration gives the first token.
+                self._decode(request, request.tokens_out - 1)
+                ended = False
+        # An empty batch counts from 0, so that rounding does not add up over days.
+        if self._decoding == 0:
+            self._context = 0.0
+            if not self._prompts:
+                self._v = 0.0
+        return request, ended
 
     def clear(self, at: float) -> None:
         """Everybody is gone: the replica failed."""
         self._marks.clear()
-        self._clear(at)
+        self._prompts.clear()
+        self._v = self._context = self._reading_s = 0.0
+        self._decoding = 0
+        self._at = at
+
+    def _read(self) -> None:
+        request, iterations, self._reading_s = self._prompts[0]
+        self._mark(request, iterations, decoding=False)
 
     def _decode(self, request: S, iterations: int) -> None:
         self._decoding += 1
         self._context += request.tokens_in + request.tokens_out - iterations
-        self._mark(request, iterations, -1.0)
+        self._mark(request, iterations, decoding=True)
 
-    def _mark(self, request: S, iterations: int, added_s: float) -> None:
-        heapq.heappush(self._marks, (self._v + iterations, next(self._order), request, added_s))
+    def _mark(self, request: S, iterations: int, *, decoding: bool) -> None:
+        heapq.heappush(self._marks, (self._v + iterations, next(self._order), request, decoding))
 
     def _pace(self) -> tuple[float, float]:
         """Seconds of an iteration now, and by how much each further one is longer."""
         model = self._model
-        linear = model.iteration_s(self._decoding, self._context) + self._prefilling_s
+        linear = model.iteration_s(self._decoding, self._context) + self._reading_s
         return linear, model.kv_s_per_token * self._decoding
 
     def _to(self, at: float) -> None:
@@ -216,15 +233,3 @@ class Batch(Generic[S]):
                 self._v += x
                 self._context += self._decoding * x
         self._at = at
-
-    def _settle(self, at: float) -> None:
-        if not self._marks:
-            self._clear(at)
-        elif self._decoding == 0:
-            self._context = 0.0
-
-    def _clear(self, at: float) -> None:
-        """An empty batch counts from 0, so that rounding does not add up over days."""
-        self._v, self._at = 0.0, at
-        self._decoding = self._prefilling = 0
-        self._context = self._prefilling_s = 0.0

@@ -22,32 +22,31 @@ def engine(requests: list[tuple[int, int]], model: Batching) -> list[float]:
 
     A step's context is taken at its middle, which is its mean over the step.
     """
+
+    def chunks(prompt: int) -> int:
+        return math.ceil(prompt / model.chunk_tokens)
+
     ended: dict[int, float] = {}
     read = [0] * len(requests)
     written = [0] * len(requests)
     at = 0.0
     while len(ended) < len(requests):
         seconds = model.base_s
+        reading = next((n for n, row in enumerate(requests) if read[n] < chunks(row[0])), None)
         for number, (prompt, _) in enumerate(requests):
-            if number in ended:
-                continue
-            if read[number] < math.ceil(prompt / model.chunk_tokens):
-                share = prompt / math.ceil(prompt / model.chunk_tokens)
-                seconds += share * model.prefill_s_per_token
-            else:
+            if number == reading:
+                seconds += prompt / chunks(prompt) * model.prefill_s_per_token
+            elif number not in ended and read[number] == chunks(prompt):
                 context = prompt + written[number] + 0.5
                 seconds += model.per_sequence_s + model.kv_s_per_token * context
         at += seconds
         for number, (prompt, completion) in enumerate(requests):
-            if number in ended:
-                continue
-            chunks = math.ceil(prompt / model.chunk_tokens)
-            if read[number] < chunks:
+            if number == reading:
                 read[number] += 1
-                written[number] += read[number] == chunks
-            else:
+                written[number] += read[number] == chunks(prompt)
+            elif number not in ended and read[number] == chunks(prompt):
                 written[number] += 1
-            if read[number] == chunks and written[number] >= completion:
+            if number not in ended and written[number] >= completion:
                 ended[number] = at
     return [ended[number] for number in range(len(requests))]
 
@@ -130,13 +129,14 @@ def test_what_does_not_fit_its_memory_waits_for_room() -> None:
         kv_tokens=1000,
         reserve_tokens=100,
     )
-    # A prompt takes an iteration, which gives the first token: 100 iterations, 1 s.
+    # A prompt takes an iteration, which gives the first token: 100 iterations, 1 s.  The second's
+    # waits for the first's, the third's for room.
     trace = [Arrival(at_s=0.0, tokens_in=400, tokens_out=100)] * 3
     plant = plant_of([*trace, Arrival(at_s=5.0, tokens_in=9999, tokens_out=100)], model)
     plant.advance(100.0)
     plant.close()
     # The third comes after the first two; what never fits is let in alone (20 chunks, 1.19 s).
-    assert [at for at, _ in plant.account.latencies] == pytest.approx([1.0, 1.0, 2.0, 6.19])
+    assert [at for at, _ in plant.account.latencies] == pytest.approx([1.0, 1.01, 2.0, 6.19])
 
 
 def test_who_does_not_fit_one_replica_may_fit_another() -> None:
