@@ -50,7 +50,10 @@ class TelemetryFaults:
 
 
 class Delivery:
-    """The path.  ``lost`` and ``duplicated`` count what it did, for whoever checks totals."""
+    """The path.  ``lost``, ``late`` and ``duplicated`` count what it did, copies each.
+
+    Late are those with a delay of their own, not those held up by an outage.
+    """
 
     def __init__(self, faults: TelemetryFaults, *, seed: int) -> None:
         self.lost = 0
@@ -73,6 +76,7 @@ class Delivery:
                 continue
             self.duplicated += twice
             for delay_s in delays[: 1 + twice]:
+                self.late += delay_s > 0
                 self._put(event, event.at + delay_s)
 
     def receive(self, now: float) -> list[PlantEvent]:
@@ -84,7 +88,6 @@ class Delivery:
 
     def _delay_s(self) -> float:
         late, share = self._chance.random() < self._faults.late, self._chance.random()
-        self.late += late
         return -self._faults.late_s * math.log(1.0 - share) if late else 0.0
 
     def _put(self, event: PlantEvent, at: float) -> None:

@@ -6,7 +6,6 @@ Rule: a number here has a source or a reason.
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass
 from typing import Literal
 
@@ -149,10 +148,6 @@ class PlantParameters:
     def service_s(self, tokens_in: int, tokens_out: int) -> float:
         """Seconds a request takes alone in a replica of the first variant."""
         return self.fleet()[0].service_s(tokens_in, tokens_out)
-
-    def startup_s(self, chance: random.Random) -> float:
-        """One start-up time of the first variant."""
-        return self.fleet()[0].startup.draw(chance)
 
     def lines(self) -> list[str]:
         """For a person."""

@@ -273,6 +273,7 @@ class Plant:
             self._choices.offer(replica)
             request.started_at = at
             if replica.batch is not None:
+                request.first_at = math.inf if request.tokens_in else at
                 replica.batch.join(request, at)
                 self._plan(replica)
                 continue
@@ -293,8 +294,7 @@ class Plant:
         if replica.batch is None or replica.plan != plan:
             return  # Somebody joined or left since.
         request, ended = replica.batch.reach(at)
-        if not ended or request.first_at < request.started_at:
-            request.first_at = at
+        request.first_at = min(request.first_at, at)
         if ended:
             self._finish(replica, request, request.attempt, at)
         self._plan(replica)

@@ -34,3 +34,7 @@ class Session:
     calls: tuple[Call, ...]
     tools: int = 0
     tenant: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.calls:
+            raise ValueError(f"session {self.name} has no calls, at least one was expected")

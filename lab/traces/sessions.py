@@ -103,6 +103,8 @@ def sessions(
     without a week of its own; None: the trace's week is kept as it is).  A session depends on the
     seed and its number only, not on those before it.
     """
+    if not 0 < thin <= 1:
+        raise ValueError(f"thin is {thin!r}, above 0 and at most 1 was expected")
     of = parameters or SessionParameters()
     keep = random.Random(f"{seed} thin")  # noqa: S311 - a generator's seeded chance
     found = []

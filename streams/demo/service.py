@@ -53,7 +53,12 @@ class Service:
 
     def _publish(self, event: PlantEvent) -> None:
         if isinstance(event, Started):
-            self._telemetry.request_started(at=event.at, tokens_in=event.tokens_in)
+            self._telemetry.request_started(
+                at=event.at,
+                tokens_in=event.tokens_in,
+                tenant=event.tenant or None,
+                session=event.session or None,
+            )
         elif isinstance(event, Finished):
             self._telemetry.request_finished(
                 at=event.at,
@@ -62,6 +67,8 @@ class Service:
                 tokens_out=event.tokens_out,
                 status=event.status,
                 pod=event.pod,
+                tenant=event.tenant or None,
+                session=event.session or None,
             )
         else:
             self._telemetry.resource(

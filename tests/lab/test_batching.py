@@ -80,6 +80,20 @@ def test_a_request_alone_takes_what_the_docstring_says() -> None:
     assert model.alone_s(1024, 11) == pytest.approx(prefill_s + decode_s)
 
 
+def test_the_first_token_is_out_when_the_prompt_is_read() -> None:
+    """Three at once, read one after the other in 2 x 127.4 ms; the third writes one token only."""
+    trace = [Arrival(at_s=0.0, tokens_in=1024, tokens_out=out) for out in (500, 400, 1)]
+    trace += [Arrival(at_s=900.0, tokens_in=0, tokens_out=10)]
+    plant = plant_of(trace, Batching(per_sequence_s=0.0, kv_s_per_token=0.0))
+    plant.advance(1e4)
+    ended = [round(latency, 4) for _, latency in plant.account.latencies]
+    first = [round(seconds, 4) for seconds in plant.account.first_tokens]
+    # In the order in which they end: the third, the second, the first; and one without a prompt.
+    assert first == [0.7644, 0.5096, 0.2548, 0.0]
+    assert ended[0] == 0.7644
+    assert ended[1] < ended[2]
+
+
 @pytest.mark.parametrize(("prompt", "cached"), [(0, 0), (5000, 0), (5000, 4000), (5000, 5000)])
 @pytest.mark.parametrize("completion", [0, 1, 2, 300])
 def test_alone_is_what_the_estimate_says(prompt: int, cached: int, completion: int) -> None:

@@ -43,7 +43,8 @@ def test_shares_are_what_was_asked_for() -> None:
 
 
 def test_late_events_come_late_and_out_of_order() -> None:
-    found, _ = heard(TelemetryFaults(late=0.2, late_s=20.0))
+    found, delivery = heard(TelemetryFaults(late=0.2, late_s=20.0))
+    assert delivery.late == pytest.approx(2000, abs=4 * 40)
     assert sorted(number for _, number in found) == list(range(10_000))
     assert [number for _, number in found] != list(range(10_000))
     late = [at - number / 10 for at, number in found if at - number / 10 > 1 and at < 2e3]

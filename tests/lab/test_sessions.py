@@ -201,3 +201,10 @@ def test_unrolled_keeps_every_call_in_order_of_time(many: list[Session]) -> None
 def test_means_that_cannot_be_had_are_refused(wrong: dict[str, float], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         SessionParameters(**wrong)
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ValueError, match="thin is 0"):
+        sessions(starts(3), seed=1, thin=0.0)
+    with pytest.raises(ValueError, match="no calls"):
+        Session(name="s-1", start_s=0.0, calls=())
