@@ -37,16 +37,16 @@ def starts(count: int, every_s: float = 1.0) -> list[Arrival]:
 
 @pytest.fixture(scope="module")
 def many() -> list[Session]:
-    return sessions(starts(8000), seed=1)
+    return sessions(starts(5000), seed=1)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_statistics_come_out(many: list[Session], name: str) -> None:
-    """Within 4 standard errors, which are at most 1.2 % of the figure: 10 % more would be seen."""
+    """Within 4 standard errors, which are at most 1.6 % of the figure: 10 % more would be seen."""
     realised = statistics(many)[name]
     published = getattr(PUBLISHED, name)
     assert abs(realised.value - published) < 4 * realised.error
-    assert realised.error < 0.012 * published
+    assert realised.error < 0.016 * published
     assert abs(realised.value - 1.1 * published) > 4 * realised.error
 
 
@@ -95,7 +95,7 @@ def test_weekends_are_thinned_to_the_published_ratio() -> None:
 
 
 def test_starts_are_the_trace_s_and_prompts_grow_within_a_session(many: list[Session]) -> None:
-    assert [session.start_s for session in many] == [arrival.at_s for arrival in starts(8000)]
+    assert [session.start_s for session in many] == [arrival.at_s for arrival in starts(5000)]
     for session in many[:200]:
         for before, call in itertools.pairwise(session.calls):
             assert call.tokens_in >= before.tokens_in + before.tokens_out - 1
