@@ -1,78 +1,38 @@
-"""The plant's mechanics: arrivals, a gateway queue, replicas with slots, start-ups, draining.
+"""The plant's mechanics: arrivals, a gateway queue, replicas, start-ups, failures, draining.
 
 Rule: events in order of time, then of making; ``advance`` may be called as often as one likes
 without changing what happens.
-Flow: arrivals -> Plant.advance -> PlantEvents; Plant.scale <- controller.
+Flow: arrivals, sessions -> Plant.advance -> PlantEvents; Plant.scale <- controller.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from lab.kubeapi.cluster import PodView
 from lab.plant.account import Account
-from lab.plant.parameters import PlantParameters
-from lab.traces import Arrival
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """A request arrived at the gateway; its prompt is known, its completion is not."""
-
-    at: float
-    tokens_in: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A request ended.  ``latency_s`` counts from its arrival; ``pod`` None: it was dropped."""
-
-    at: float
-    latency_s: float
-    tokens_in: int
-    tokens_out: int
-    pod: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gauge:
-    """What one ready pod reports of itself; ``queue_depth`` is its share of the gateway's queue."""
-
-    at: float
-    pod: str
-    in_flight: int
-    queue_depth: int
-    busy_ratio: float
-
-
-PlantEvent = Started | Finished | Gauge
-
-
-@dataclass(slots=True)
-class _Replica:
-    name: str
-    uid: str
-    created_at: float
-    ready_at: float
-    ready: bool = False
-    draining: bool = False
-    busy: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    arrived_at: float
-    arrival: Arrival
+from lab.plant.coming import following, requests
+from lab.plant.events import PlantEvent
+from lab.plant.parameters import PlantParameters, Variant
+from lab.plant.replica import Choices, Replica, Request
+from lab.plant.telling import Telling
+from lab.traces.arrival import Arrival
+from lab.traces.session import Session
 
 
 class Plant:
-    """One service.  ``begin`` is Unix seconds of the trace's first arrival."""
+    """One service.  ``begin`` is Unix seconds of the trace's first arrival.
+
+    Chance: start-ups, failures (and the start-ups after them) have streams of their own, so the
+    n-th replica takes as long to start under one policy as under another.
+    """
 
     def __init__(
         self,
@@ -82,8 +42,15 @@ class Plant:
         seed: int,
         begin: float,
         name: str = "replica",
+        sessions: Sequence[Session] = (),
+        tell: bool = True,
     ) -> None:
-        """``initial_replicas`` are ready at once."""
+        """``initial_replicas`` are ready at once.  ``arrivals`` are in order of time.
+
+        ``sessions`` are a closed loop: each call arrives a pause after the call before it ended
+        (however it ended).  ``tell`` False: no ``Started`` and ``Finished`` are made; the account
+        has what they would have said.
+        """
         self.parameters = parameters
         self.account = Account(slo_s=parameters.slo_s)
         self.begin = begin
@@ -92,29 +59,35 @@ class Plant:
         """Rises with every change of replicas, for whoever mirrors them."""
         self._name = name
         self._chance = random.Random(seed)  # noqa: S311 - a simulation's seeded chance
+        self._fates = random.Random(f"{seed} failures")  # noqa: S311 - as above
         self._numbers = itertools.count(1)
         self._order = itertools.count()
         self._future: list[tuple[float, int, Callable[[float], None]]] = []
-        self._arrivals = iter(arrivals)
-        self._next: Arrival | None = next(self._arrivals, None)
-        self._queue: deque[_Request] = deque()
-        self._replicas: list[_Replica] = []
-        self._events: list[PlantEvent] = []
-        self._desired = parameters.initial_replicas
-        for _ in range(parameters.initial_replicas):
-            # As pods they look like any other: they took the median start-up, before the trace.
-            self._create(begin, startup_s=0.0, age_s=parameters.startup_p50_s)
+        self._coming = requests(arrivals, sessions, begin)
+        self._next: Request | None = next(self._coming, None)
+        self._pausing = 0
+        self._queue: deque[Request] = deque()
+        self._replicas: list[Replica] = []
+        self._choices = Choices()
+        self._telling = Telling(requests_too=tell)
+        fleet = parameters.fleet()
+        self._variants = {variant.name: variant for variant in fleet}
+        self._desired = {variant.name: variant.initial_replicas for variant in fleet}
+        for variant in fleet:
+            for _ in range(variant.initial_replicas):
+                # As pods they look like any other: they took the median start-up, before the trace.
+                self._create(begin, variant, startup_s=0.0, age_s=parameters.startup_p50_s)
         self._schedule(begin + parameters.gauge_every_s, self._gauge)
 
     @property
     def desired(self) -> int:
-        """Replicas asked for."""
-        return self._desired
+        """Replicas asked for, of all variants."""
+        return sum(self._desired.values())
 
     @property
     def ready(self) -> int:
         """Replicas that serve."""
-        return sum(replica.ready and not replica.draining for replica in self._replicas)
+        return sum(replica.serves for replica in self._replicas)
 
     @property
     def starting(self) -> int:
@@ -124,15 +97,15 @@ class Plant:
     @property
     def in_system(self) -> int:
         """Requests waiting or being served."""
-        return len(self._queue) + sum(replica.busy for replica in self._replicas)
+        return len(self._queue) + sum(len(replica.flights) for replica in self._replicas)
 
     @property
     def drained(self) -> bool:
-        """All arrivals have come, and nothing is waiting or being served."""
-        return self._next is None and self.in_system == 0
+        """All arrivals have come, no session pauses, and nothing is waiting or being served."""
+        return self._next is None and self._pausing == 0 and self.in_system == 0
 
-    def pods(self) -> list[PodView]:
-        """Replicas as Kubernetes would show them."""
+    def pods(self, variant: str | None = None) -> list[PodView]:
+        """Replicas as Kubernetes would show them; of all variants, or of one."""
         return [
             PodView(
                 name=replica.name,
@@ -142,139 +115,223 @@ class Plant:
                 deleting=replica.draining,
             )
             for replica in self._replicas
+            if variant is None or replica.variant.name == variant
         ]
 
-    def scale(self, replicas: int, now: float) -> None:
-        """Ask for ``replicas`` from ``now`` on (never earlier than what has been advanced to)."""
+    def scale(self, replicas: int, now: float, variant: str | None = None) -> None:
+        """Ask for ``replicas`` from ``now`` on (never earlier than what has been advanced to).
+
+        ``variant`` None: of the first.  Raises ``KeyError`` for one that there is not.
+        """
         now = max(now, self.now)
-        if replicas == self._desired:
+        wanted = self._variants[variant] if variant else next(iter(self._variants.values()))
+        if replicas == self._desired[wanted.name]:
             return
-        self._desired = replicas
+        self._desired[wanted.name] = replicas
         self.account.actions += 1
-        kept = [replica for replica in self._replicas if not replica.draining]
+        kept = [r for r in self._replicas if not r.draining and r.variant is wanted]
         for _ in range(replicas - len(kept)):
-            self._create(now, startup_s=self.parameters.startup_s(self._chance))
+            self._create(now, wanted, startup_s=wanted.startup.draw(self._chance))
         # Victims: who does not serve yet, newest first; then who has least to lose.
-        victims = sorted(kept, key=lambda r: (r.ready, r.busy, -r.created_at))
+        victims = sorted(kept, key=lambda r: (r.ready, len(r.flights), -r.created_at))
         for replica in victims[: max(len(kept) - replicas, 0)]:
             replica.draining = True
             self._retire(replica, now)
+            if not replica.gone and self.parameters.grace_s < math.inf:
+                self._schedule(now + self.parameters.grace_s, partial(self._end, replica))
         self.changes += 1
 
     def advance(self, now: float) -> list[PlantEvent]:
         """Let everything up to ``now`` happen; returns it in order."""
-        begin = self.begin
+        future = self._future
         while True:
             arrival = self._next
-            due = self._future[0][0] if self._future else float("inf")
-            if arrival is not None and begin + arrival.at_s <= min(due, now):
-                self.now = max(begin + arrival.at_s, self.now)
-                self._next = next(self._arrivals, None)
-                self._arrive(self.now, arrival)
+            due = future[0][0] if future else math.inf
+            if arrival is not None and arrival.arrived_at <= min(due, now):
+                self.now = max(arrival.arrived_at, self.now)
+                self._next = next(self._coming, None)
+                self._arrive(arrival, self.now)
             elif due <= now:
-                at, _, happen = heapq.heappop(self._future)
+                at, _, happen = heapq.heappop(future)
                 self.now = max(at, self.now)
                 happen(self.now)
             else:
                 break
         self.now = max(now, self.now)
-        happened, self._events = self._events, []
-        return happened
+        return self._telling.take()
 
     def close(self) -> None:
-        """The run is over: settle the account."""
-        self.account.alive(self.now, 0)
+        """The run is over: settle the account.  Raises ``AccountError`` if it does not balance."""
+        inside = [request.arrived_at for request in self._queue]
+        inside += [request.arrived_at for r in self._replicas for request in r.flights]
+        self.account.settle(self.now, inside)
 
     def _schedule(self, at: float, happen: Callable[[float], None]) -> None:
         heapq.heappush(self._future, (at, next(self._order), happen))
 
-    def _create(self, now: float, *, startup_s: float, age_s: float = 0.0) -> None:
-        number = next(self._numbers)
-        replica = _Replica(
-            name=f"{self._name}-{number:04d}",
-            uid=f"00000000-0000-4000-8000-{number:012d}",
-            created_at=now - age_s,
-            ready_at=now + startup_s,
-        )
-        self._replicas.append(replica)
-        self.account.alive(now, len(self._replicas))
-        if startup_s <= 0:
-            replica.ready = True
-            self.changes += 1
-        else:
-            self._schedule(replica.ready_at, lambda at: self._ready(replica, at))
+    def _count(self, at: float) -> None:
+        cost = sum(replica.variant.cost for replica in self._replicas)
+        self.account.alive(at, len(self._replicas), cost)
+        self.changes += 1
 
-    def _ready(self, replica: _Replica, at: float) -> None:
-        if replica not in self._replicas:
+    def _create(
+        self, now: float, variant: Variant, *, startup_s: float, age_s: float = 0.0
+    ) -> None:
+        number = next(self._numbers)
+        of = self._name if len(self._variants) == 1 else f"{self._name}-{variant.name}"
+        replica = Replica(f"{of}-{number:04d}", number, variant, now - age_s, now + startup_s)
+        self._replicas.append(replica)
+        self._count(now)
+        self._start(replica, now)
+
+    def _start(self, replica: Replica, now: float) -> None:
+        if replica.ready_at <= now:
+            self._ready(replica, replica.life, now)
+        else:
+            self._schedule(replica.ready_at, partial(self._ready, replica, replica.life))
+
+    def _ready(self, replica: Replica, life: int, at: float) -> None:
+        if replica.gone or replica.life != life:
             return  # Given up while starting.
         replica.ready = True
         self.changes += 1
+        if self.parameters.failures is not None:
+            fails_at = at + self._fates.expovariate(1.0 / self.parameters.failures.mtbf_s)
+            self._schedule(fails_at, partial(self._fail, replica, life))
+        self._choices.offer(replica)
         self._dispatch(at)
 
-    def _retire(self, replica: _Replica, at: float) -> None:
-        if replica.busy == 0 and replica in self._replicas:
-            self._replicas.remove(replica)
-            self.account.alive(at, len(self._replicas))
-            self.changes += 1
-
-    def _arrive(self, at: float, arrival: Arrival) -> None:
-        self._events.append(Started(at=at, tokens_in=arrival.tokens_in))
-        if len(self._queue) >= self.parameters.queue_limit:
-            self.account.drop()
-            self._events.append(
-                Finished(at=at, latency_s=0.0, tokens_in=arrival.tokens_in, tokens_out=0, pod=None)
-            )
+    def _fail(self, replica: Replica, life: int, at: float) -> None:
+        if replica.gone or replica.life != life:
             return
-        self._queue.append(_Request(at, arrival))
+        self.account.failures += 1
+        self._interrupt(replica, at)
+        if replica.draining:
+            self._retire(replica, at)
+        else:
+            replica.ready = False
+            replica.ready_at = at + replica.variant.startup.draw(self._fates)
+            self.changes += 1
+            self._start(replica, at)
         self._dispatch(at)
+
+    def _end(self, replica: Replica, at: float) -> None:
+        """The grace of a draining replica is over."""
+        if not replica.gone:
+            self._interrupt(replica, at)
+            self._retire(replica, at)
+            self._dispatch(at)
+
+    def _interrupt(self, replica: Replica, at: float) -> None:
+        """Whatever ``replica`` is doing comes to nothing."""
+        replica.life += 1
+        replica.plan += 1
+        interrupted = list(replica.flights)
+        for request in interrupted:
+            replica.leave(request)
+        if replica.batch is not None:
+            replica.batch.clear(at)
+        failures = self.parameters.failures
+        again = failures is not None and failures.in_flight == "retry"
+        for request in reversed(interrupted):
+            request.attempt += 1
+            if again and request.attempt == 1:
+                self.account.retried += 1
+                self._queue.appendleft(request)
+            else:
+                self.account.lose(at, at - request.arrived_at, tenant=request.tenant)
+                self._failed(request, "error", at)
+
+    def _retire(self, replica: Replica, at: float) -> None:
+        if not replica.flights and not replica.gone:
+            replica.gone = True
+            self._replicas.remove(replica)
+            self._count(at)
+
+    def _call(self, request: Request, at: float) -> None:
+        self._pausing -= 1
+        request.arrived_at = at
+        self._arrive(request, at)
+
+    def _arrive(self, request: Request, at: float) -> None:
+        self.account.entered(at)
+        self._telling.started(request, at)
+        self._queue.append(request)
+        self._dispatch(at)
+        if len(self._queue) > self.parameters.queue_limit:
+            self._queue.pop()
+            self.account.drop(at, tenant=request.tenant)
+            self._failed(request, "dropped", at)
 
     def _dispatch(self, at: float) -> None:
         while self._queue:
-            free = [
-                replica
-                for replica in self._replicas
-                if replica.ready and not replica.draining and replica.busy < self.parameters.slots
-            ]
-            if not free:
+            replica = self._choices.take(self._queue[0])
+            if replica is None:
                 return
-            replica = min(free, key=lambda r: (r.busy, r.name))
             request = self._queue.popleft()
-            replica.busy += 1
-            arrival = request.arrival
-            done = at + self.parameters.service_s(arrival.tokens_in, arrival.tokens_out)
-            self._schedule(done, partial(self._finish, replica, request))
+            replica.take(request)
+            self._choices.offer(replica)
+            request.started_at = at
+            if replica.batch is not None:
+                request.first_at = math.inf if request.tokens_in else at
+                replica.batch.join(request, at)
+                self._plan(replica)
+                continue
+            variant = replica.variant
+            prefill_s = variant.prefill_s(request.tokens_in, request.tokens_cached)
+            request.first_at = at + prefill_s
+            done = at + (prefill_s + request.tokens_out / variant.decode_per_s)
+            self._schedule(done, partial(self._finish, replica, request, request.attempt))
 
-    def _finish(self, replica: _Replica, request: _Request, at: float) -> None:
-        replica.busy -= 1
+    def _plan(self, replica: Replica) -> None:
+        """When the next of ``replica``'s batch is due, as it runs now."""
+        replica.plan += 1
+        if replica.batch:
+            due = partial(self._reach, replica, replica.plan)
+            self._schedule(replica.batch.next_at(), due)
+
+    def _reach(self, replica: Replica, plan: int, at: float) -> None:
+        if replica.batch is None or replica.plan != plan:
+            return  # Somebody joined or left since.
+        request, ended = replica.batch.reach(at)
+        request.first_at = min(request.first_at, at)
+        if ended:
+            self._finish(replica, request, request.attempt, at)
+        self._plan(replica)
+
+    def _finish(self, replica: Replica, request: Request, attempt: int, at: float) -> None:
+        if request.attempt != attempt:
+            return  # Its replica failed.
+        replica.leave(request)
+        self._choices.offer(replica)
         latency_s = at - request.arrived_at
-        self.account.finished(at, latency_s)
-        self._events.append(
-            Finished(
-                at=at,
-                latency_s=latency_s,
-                tokens_in=request.arrival.tokens_in,
-                tokens_out=request.arrival.tokens_out,
-                pod=replica.name,
-            )
+        self.account.finished(
+            at,
+            latency_s,
+            wait_s=request.started_at - request.arrived_at,
+            first_token_s=request.first_at - request.arrived_at,
+            tenant=request.tenant,
         )
+        self._telling.ended(request, at, pod=replica.name)
+        self._go_on(request, at)
         if replica.draining:
             self._retire(replica, at)
         self._dispatch(at)
 
+    def _failed(self, request: Request, status: Literal["dropped", "error"], at: float) -> None:
+        self._telling.ended(request, at, status=status)
+        self._go_on(request, at)
+
+    def _go_on(self, request: Request, at: float) -> None:
+        """The session's next call, if there is one, comes after its pause."""
+        call = following(request, at)
+        if call is not None:
+            self._pausing += 1
+            self._schedule(call.arrived_at, partial(self._call, call))
+
     def _gauge(self, at: float) -> None:
-        serving = [r for r in self._replicas if r.ready]
-        share, left = divmod(len(self._queue), max(len(serving), 1))
-        for number, replica in enumerate(serving):
-            self._events.append(
-                Gauge(
-                    at=at,
-                    pod=replica.name,
-                    in_flight=replica.busy,
-                    queue_depth=share + (number < left),
-                    busy_ratio=replica.busy / self.parameters.slots,
-                )
-            )
+        self._telling.gauges(self._replicas, len(self._queue), at)
         self.account.series.append(
-            (at, self.in_system, self._desired, self.ready, len(self._replicas))
+            (at, self.in_system, self.desired, self.ready, len(self._replicas))
         )
         self._schedule(at + self.parameters.gauge_every_s, self._gauge)

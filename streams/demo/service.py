@@ -53,15 +53,22 @@ class Service:
 
     def _publish(self, event: PlantEvent) -> None:
         if isinstance(event, Started):
-            self._telemetry.request_started(at=event.at, tokens_in=event.tokens_in)
+            self._telemetry.request_started(
+                at=event.at,
+                tokens_in=event.tokens_in,
+                tenant=event.tenant or None,
+                session=event.session or None,
+            )
         elif isinstance(event, Finished):
             self._telemetry.request_finished(
                 at=event.at,
                 latency_s=event.latency_s,
                 tokens_in=event.tokens_in,
                 tokens_out=event.tokens_out,
-                status="ok" if event.pod is not None else "dropped",
+                status=event.status,
                 pod=event.pod,
+                tenant=event.tenant or None,
+                session=event.session or None,
             )
         else:
             self._telemetry.resource(

@@ -1,8 +1,7 @@
-"""The plant against queueing theory: Erlang C, Little's law, and its own books."""
+"""The plant's mechanics: what costs, who is drained, what is dropped, what is told."""
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
@@ -37,42 +36,6 @@ def poisson(rate: float, mean_s: float, count: int, seed: int) -> list[Arrival]:
         tokens = max(round(chance.expovariate(1 / mean_s) * 1000), 1)
         arrivals.append(Arrival(at_s=at, tokens_in=0, tokens_out=tokens))
     return arrivals
-
-
-def erlang_c(servers: int, offered: float) -> float:
-    """Probability of waiting in M/M/c."""
-    terms = [offered**k / math.factorial(k) for k in range(servers)]
-    last = offered**servers / math.factorial(servers) * servers / (servers - offered)
-    return last / (sum(terms) + last)
-
-
-@pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (2, 0.7), (5, 0.8)])
-def test_waiting_agrees_with_erlang_c(servers: int, load: float) -> None:
-    mean_s, count = 1.0, 60_000
-    rate = load * servers / mean_s
-    arrivals = poisson(rate, mean_s, count, seed=servers)
-    plant = Plant(arrivals, still(servers, gauge_every_s=1e9), seed=1, begin=0.0)
-    finished = [e for e in plant.advance(1e9) if isinstance(e, Finished)]
-    waited = [e.latency_s - e.tokens_out / 1000 for e in finished]
-    share = sum(w > 1e-9 for w in waited) / count
-    theory = erlang_c(servers, rate * mean_s)
-    mean_wait = theory * mean_s / (servers * (1 - load))
-    # Waits are correlated; 5 % of these run lengths is several of their standard errors.
-    assert share == pytest.approx(theory, rel=0.05)
-    assert sum(waited) / count == pytest.approx(mean_wait, rel=0.1)
-
-
-def test_littles_law_holds_on_a_run() -> None:
-    arrivals = poisson(3.0, 1.0, 20_000, seed=9)
-    plant = Plant(arrivals, still(5), seed=1, begin=0.0)
-    events = plant.advance(arrivals[-1].at_s + 100)
-    latencies = [e.latency_s for e in events if isinstance(e, Finished)]
-    span = arrivals[-1].at_s
-    inside = [row[1] for row in plant.account.series if row[0] <= span]
-    mean_inside = sum(inside) / len(inside)
-    assert mean_inside == pytest.approx(
-        len(latencies) / span * sum(latencies) / len(latencies), rel=0.03
-    )
 
 
 def test_a_starting_replica_costs_and_does_not_serve() -> None:

@@ -1,0 +1,57 @@
+"""What comes to the plant: the requests of a trace, and the calls of sessions.
+
+Rule: a session's call comes a pause after the call before it ended, whatever became of that.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+
+from lab.plant.replica import Request
+from lab.traces.arrival import Arrival
+from lab.traces.session import Session
+
+
+def requests(
+    arrivals: Iterable[Arrival], sessions: Sequence[Session], begin: float
+) -> Iterator[Request]:
+    """Arrivals and the first calls of sessions, in order of time."""
+    plain = (
+        Request(begin + a.at_s, a.tokens_in, a.tokens_out, a.tokens_cached, a.tenant, a.session)
+        for a in arrivals
+    )
+    if not sessions:
+        return plain
+    firsts = (_first(session, begin) for session in sorted(sessions, key=lambda s: s.start_s))
+    return heapq.merge(plain, firsts, key=lambda request: request.arrived_at)
+
+
+def _first(session: Session, begin: float) -> Request:
+    rest = iter(session.calls)
+    call = next(rest)
+    return Request(
+        begin + session.start_s,
+        call.tokens_in,
+        call.tokens_out,
+        call.tokens_cached,
+        session.tenant,
+        session.name,
+        rest,
+    )
+
+
+def following(request: Request, at: float) -> Request | None:
+    """The call after ``request``, which ended at ``at``; None: there is none."""
+    call = None if request.rest is None else next(request.rest, None)
+    if call is None:
+        return None
+    return Request(
+        at + call.pause_s,
+        call.tokens_in,
+        call.tokens_out,
+        call.tokens_cached,
+        request.tenant,
+        request.session,
+        request.rest,
+    )

@@ -1,0 +1,51 @@
+"""What the plant tells: requests that started and ended, and gauges.
+
+Rule: nothing here that a real service could not know at ``at``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A request arrived at the gateway; its prompt is known, its completion is not."""
+
+    at: float
+    tokens_in: int
+    tenant: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A request ended.  ``latency_s`` counts from its arrival.
+
+    ``status`` is ``ok``; ``dropped`` by the full gateway, or ``error``, lost with a replica: in
+    both ``pod`` is None and nothing came out.
+    """
+
+    at: float
+    latency_s: float
+    tokens_in: int
+    tokens_out: int
+    pod: str | None
+    status: Literal["ok", "dropped", "error"] = "ok"
+    tenant: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """What one ready pod reports of itself; ``queue_depth`` is its share of the gateway's queue."""
+
+    at: float
+    pod: str
+    in_flight: int
+    queue_depth: int
+    busy_ratio: float
+
+
+PlantEvent = Started | Finished | Gauge
