@@ -11,12 +11,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One look.  ``use_ratio`` is the mean slot use of ready pods, 0 to 1; None: no ready pod."""
+    """One look.  ``use_ratio`` is the mean slot use of ready pods, 0 to 1; None: no ready pod.
+
+    ``demand`` is the whole demand now, in the unit that capacity is counted in; None: not told.
+    """
 
     now: float
     desired: int
     ready: int
     use_ratio: float | None
+    demand: float | None = None
 
 
 class Policy(Protocol):
