@@ -18,7 +18,7 @@ from lab.fluid.run import Progress, Run, silent
 from lab.fluid.schedule import EPSILON_S, ready
 from lab.fluid.score import Score, score
 from lab.fluid.trial import Observed, Trial
-from lab.fluid.tuned import frontier
+from lab.fluid.tuned import Frontier, frontier
 from models.domain.spec import AgentScaler
 
 ONE_PERCENT, TENTH_PERCENT = 0.01, 0.001
@@ -50,9 +50,14 @@ class Row(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Backtest:
-    """The rows, and the runs behind them, in the order asked for; None: not reached."""
+    """The rows, and the runs behind them, in the order asked for; None: not reached.
+
+    ``unit`` is the clairvoyant's cost, replica-seconds.
+    """
 
     trial: Trial
+    tuned: Frontier
+    unit: float
     rows: Sequence[Row]
     runs: Sequence[tuple[str, Run | None]]
 
@@ -84,7 +89,7 @@ def backtest(
         runs.append((name, run))
         scored = None if run is None else score(trial, run.asked)
         rows.append(_row(name, setting, run, scored, unit))
-    return Backtest(trial=trial, rows=rows, runs=runs)
+    return Backtest(trial=trial, tuned=tuned, unit=unit, rows=rows, runs=runs)
 
 
 def _row(name: str, setting: Setting, run: Run | None, scored: Score | None, unit: float) -> Row:

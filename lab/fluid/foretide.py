@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.fluid.run import Due
 from lab.fluid.trial import MOST, USABLE, Trial
 from models.domain.load import DEFAULT_VARIANT, Load, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
@@ -62,7 +63,7 @@ class Foretide:
             update={"unit": "requests", "per_replica": per_replica}
         )
         wanted = given.model_copy(update={"spec": given.spec.model_copy(update={"demand": demand})})
-        self.forecasts: list[tuple[float, float]] = []
+        self.forecasts: list[Due] = []
         self._factor = factor
         self._workload = wanted.workload
         self._fleet = Fleet(lateness_s=LATENESS_S, valid_s=VALID_S)
@@ -102,7 +103,8 @@ class Foretide:
         self._specs = ()
         for forecast in result.forecasts:
             due = forecast.at + forecast.horizon_s - BEGIN
-            self.forecasts.append((due, forecast.centre / self._factor))
+            upper = max(forecast.quantiles.values())
+            self.forecasts.append((due, forecast.centre / self._factor, upper / self._factor))
         if not result.decisions:
             return asked
         return sum(result.decisions[-1].to.replicas.values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lab.fluid import oracles
 from lab.fluid.foretide import Foretide
-from lab.fluid.run import Progress, Run, run_polled, run_stream
+from lab.fluid.run import METRIC_S, Progress, Run, run_polled, run_stream
 from lab.fluid.trial import Observed, Trial
 from lab.fluid.tuned import Frontier
 from lab.policies import Hpa, Policy
@@ -35,12 +35,18 @@ Runner = Callable[[Setting, Progress], Run | None]
 """Runs one policy; None: not reached (n.r.)."""
 
 
-def polled(make: Callable[[Trial], Policy]) -> Runner:
-    """A runner of a policy that is asked every ``period_s``."""
+def polled(make: Callable[[Trial], Policy], *, metric_s: float = METRIC_S) -> Runner:
+    """A runner of a policy that is asked every ``period_s``.
+
+    ``metric_s``: what the demand that it is shown is a mean of; a policy that averages by itself,
+    as KPA does, is shown its own period.
+    """
 
     def run(setting: Setting, progress: Progress) -> Run:
         policy = make(setting.trial)
-        return run_polled(setting.trial, setting.observed, policy, progress=progress)
+        return run_polled(
+            setting.trial, setting.observed, policy, metric_s=metric_s, progress=progress
+        )
 
     return run
 

@@ -32,12 +32,15 @@ def silent(share: float) -> None:
     del share
 
 
+Due = tuple[float, float, float]
+"""A forecast: due in seconds since the begin, centre and upper quantile of demand per second."""
+
+
 class Stream(Protocol):
     """A policy that hears each second's arrivals as telemetry, in place of a polled metric."""
 
     name: str
-    forecasts: list[tuple[float, float]]
-    """(due in seconds since the begin, forecast demand per second), as they were made."""
+    forecasts: list[Due]
 
     def second(
         self, now: float, arrived: int | None, asked: int, ready: int, began: Sequence[float]
@@ -56,7 +59,7 @@ class Run:
 
     policy: str
     asked: Schedule
-    forecasts: Sequence[tuple[float, float]] = field(default_factory=tuple)
+    forecasts: Sequence[Due] = field(default_factory=tuple)
     us_per_decision: float | None = None
 
 

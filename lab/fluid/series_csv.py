@@ -56,7 +56,7 @@ def _forecasts(trial: Trial, run: Run) -> NDArray[np.float64]:
     steps, step_s = len(trial.series.values), trial.series.step_s
     if not run.forecasts:
         return np.full(steps, math.nan)
-    due, values = np.array(run.forecasts).T
+    due, values, _ = np.array(run.forecasts).T
     place = (due // step_s).astype(np.int64)
     kept = (place >= 0) & (place < steps)
     counts = np.bincount(place[kept], minlength=steps)

@@ -124,12 +124,12 @@ class Observed:
         if series.whole:
             rng = np.random.default_rng((trial.seed, 1))
             spread = rng.multinomial(values.astype(np.int64), np.full(step_s, 1.0 / step_s))
-            self.counts = spread.reshape(-1).astype(np.int32)
+            self.counts = spread.reshape(-1).astype(np.int64)
         else:
             if 0 < mean < FINE_PER_S:
                 self.factor = 10.0 ** math.ceil(math.log10(FINE_PER_S / mean))
             rising = np.cumsum(np.repeat(values / step_s, step_s)) * self.factor
-            self.counts = np.diff(np.round(rising), prepend=0.0).astype(np.int32)
+            self.counts = np.diff(np.round(rising), prepend=0.0).astype(np.int64)
         self._told = np.repeat(told, step_s)
         self._sums = np.concatenate([[0], np.cumsum(np.where(self._told, self.counts, 0))])
         self._seconds = np.concatenate([[0], np.cumsum(self._told)])

@@ -11,9 +11,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One look.  ``use_ratio`` is the mean slot use of ready pods, 0 to 1; None: no ready pod.
+    """One look.
 
-    ``demand`` is the whole demand now, in the unit that capacity is counted in; None: not told.
+    ``use_ratio`` is the mean slot use of ready pods, 0 to 1; None: no ready pod.  ``demand`` is the
+    total now, of all that is waiting or being served, in the unit that capacity is counted in;
+    None: no metric, which is not zero.
     """
 
     now: float
