@@ -6,6 +6,7 @@ Flow: Setting -> runners -> Score -> Row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from lab.fluid.registry import POLICIES, Setting
 from lab.fluid.run import Progress, Run, silent
 from lab.fluid.schedule import EPSILON_S, ready
 from lab.fluid.score import Score, score
-from lab.fluid.trial import Observed, Trial
+from lab.fluid.trial import USABLE, Observed, Trial
 from lab.fluid.tuned import Frontier, frontier
 from models.domain.spec import AgentScaler
 
@@ -132,12 +133,15 @@ def _ratio(cost: float | None, unit: float | None) -> float | None:
 
 
 def recovery_s(trial: Trial, run: Run, since_s: float) -> float | None:
-    """Seconds from ``since_s`` until ready replicas are enough for demand; None: never."""
+    """Seconds from a step at ``since_s`` until ready replicas are enough; None: never.
+
+    Enough is for the mean demand from then on: a single step may be above it by chance.
+    """
+    place = int((since_s + EPSILON_S) // trial.series.step_s)
+    mean = float(np.nanmean(trial.rates[place:]))
+    need = math.ceil(mean / (USABLE * trial.capacity) - 1e-9)
     standing = ready(run.asked, trial.startup_s)
-    step_s = trial.series.step_s
-    steps = np.arange(len(trial.series.values)) * float(step_s)
-    moments = np.concatenate([[since_s], steps, standing.at])
-    edges = np.unique(moments[(moments >= since_s) & (moments < trial.end_s)])
-    need = trial.needed()[((edges + EPSILON_S) // step_s).astype(np.int64)]
-    enough = np.flatnonzero(standing.value(edges) >= need)
-    return None if len(enough) == 0 else float(edges[enough[0]] - since_s)
+    later = standing.at[(standing.at > since_s) & (standing.at < trial.end_s)]
+    moments = np.concatenate([[since_s], later])
+    enough = np.flatnonzero(standing.value(moments) >= need)
+    return None if len(enough) == 0 else float(moments[enough[0]] - since_s)

@@ -65,6 +65,12 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 )
 @click.option("--compose", "recipe", metavar="SEED|step10x", help="Make the trace harder first.")
 @click.option("--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON; -: stdout.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="OUT",
+    help="A report in one file.",
+)
 @click.option("--series", "series_out", type=_OUT, metavar="OUT", help="Steps as CSV; -: stdout.")
 def command(
     *,
@@ -78,6 +84,7 @@ def command(
     capacity: float | None,
     recipe: str | None,
     json_out: str | None,
+    html: Path | None,
     series_out: str | None,
 ) -> None:
     """Run policies on a trace in the fluid plant, and score them alike.
@@ -108,6 +115,8 @@ def command(
     with _progress() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
     _write(found, json_out, series_out)
+    if html is not None:
+        _report(html, found, composed)
     if "-" not in {json_out, series_out}:
         _show(found, composed)
 
@@ -219,6 +228,15 @@ def _write(found: Backtest, json_out: str | None, series_out: str | None) -> Non
         raise click.ClickException(
             f"{error.filename} cannot be written: {error.strerror}"
         ) from error
+
+
+def _report(path: Path, found: Backtest, composed: Composed) -> None:
+    from lab.fluid.report import render  # noqa: PLC0415 - heavy
+
+    try:
+        render(path, found, composed.told)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _show(found: Backtest, composed: Composed) -> None:

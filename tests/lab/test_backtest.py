@@ -164,7 +164,7 @@ def test_a_backtest_of_all_policies() -> None:
 
 
 def test_recovery_counts_from_the_step() -> None:
-    plant = trial([1, 1, 1, 4, 4, 4], startup_s=70)
+    plant = trial([1, 1, 1, 3, 4, 5], startup_s=70)
     late = Run(policy="x", asked=asked((0, 1), (185, 3), (200, 4)))
     assert recovery_s(plant, late, 180.0) == 200 + 70 - 180
     assert recovery_s(plant, Run(policy="x", asked=asked((0, 1))), 180.0) is None
