@@ -49,8 +49,8 @@ def compose(series: Series, recipe: str) -> Composed:
 def step10x(series: Series) -> Composed:
     """Idle at a tenth of the first half's mean, then in one step ten times as much.
 
-    The step is in the middle of the scored half, and stays.  Counts are Poisson around the level
-    (seed 0).
+    The step is in the middle of the scored half, and stays.  Both levels are flat, so that when
+    there is enough for the second is a plain question; within a step arrivals are still spread.
     """
     steps = min(len(series.values), STEP_LENGTH)
     at = steps - max(steps // 4, 1)
@@ -60,7 +60,7 @@ def step10x(series: Series) -> Composed:
         raise TraceError(f"{series.name}: the first half has no demand to step from")
     level = np.full(steps, mean / STEP_FACTOR)
     level[at:] *= STEP_FACTOR
-    values = np.random.default_rng(0).poisson(level).astype(np.float64) if series.whole else level
+    values = np.round(level) if series.whole else level
     made = Series(name=f"{series.name}+step10x", step_s=series.step_s, values=values)
     stepped_s = float(at * series.step_s)
     return Composed(
