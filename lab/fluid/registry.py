@@ -14,7 +14,7 @@ from lab.fluid.foretide import Foretide
 from lab.fluid.run import METRIC_S, Progress, Run, run_polled, run_stream
 from lab.fluid.trial import Observed, Trial
 from lab.fluid.tuned import Frontier
-from lab.policies import Hpa, Policy
+from lab.policies import ArticleLinear, ArticleSteps, Hpa, Keda, Kpa, Policy, PredictiveHpa
 from models.domain.spec import AgentScaler
 
 DEFAULT_TARGET = 0.7
@@ -55,6 +55,27 @@ def _hpa(trial: Trial) -> Policy:
     return Hpa(target=DEFAULT_TARGET, least=trial.least, most=trial.most)
 
 
+def _keda(trial: Trial) -> Policy:
+    target = DEFAULT_TARGET * trial.capacity
+    return Keda(target=target, least=trial.least, most=trial.most)
+
+
+def _kpa(trial: Trial) -> Policy:
+    return Kpa(capacity=trial.capacity, least=trial.least, most=trial.most)
+
+
+def _article_linear(trial: Trial) -> Policy:
+    return ArticleLinear(least=trial.least, most=trial.most, capacity=trial.capacity)
+
+
+def _article_steps(trial: Trial) -> Policy:
+    return ArticleSteps(least=trial.least, most=trial.most)
+
+
+def _predictive_hpa(trial: Trial) -> Policy:
+    return PredictiveHpa(target=DEFAULT_TARGET, least=trial.least, most=trial.most)
+
+
 def _tuned(setting: Setting, progress: Progress) -> Run | None:
     del progress
     best = setting.tuned.best(setting.trial.violations)
@@ -80,6 +101,11 @@ POLICIES: Mapping[str, Runner] = {
     "foretide": _foretide,
     "hpa": polled(_hpa),
     "hpa-tuned": _tuned,
+    "keda": polled(_keda),
+    "kpa": polled(_kpa, metric_s=Kpa.period_s),
+    "article-linear": polled(_article_linear),
+    "article-steps": polled(_article_steps),
+    "predictive-hpa": polled(_predictive_hpa),
     "static": _static,
     "clairvoyant": _clairvoyant,
 }

@@ -17,7 +17,8 @@ from lab.fluid.run import METRIC_S, Progress, silent
 from lab.fluid.schedule import Schedule, schedule
 from lab.fluid.score import Score, score
 from lab.fluid.trial import Ints, Observed, Trial
-from lab.policies.hpa import PERIOD_S, TOLERANCE
+from lab.policies.hpa import PERIOD_S, TOLERANCE, UP_AT_LEAST, UP_FACTOR
+from lab.policies.hpa_replicas import ROUNDING
 
 TARGETS = tuple(percent / 100 for percent in range(20, 91, 2))
 """Targets as shares of a replica's whole capacity."""
@@ -25,8 +26,8 @@ TARGETS = tuple(percent / 100 for percent in range(20, 91, 2))
 WINDOWS_S = (0.0, 60.0, 300.0, 600.0)
 """Scale-down stabilisation windows."""
 
-BUDGET = 0.01
-"""Violations at which the tuned one is chosen (lab.md: its 1 % point)."""
+NO_WISH = -1
+"""Lower than any wish: nothing was wished for."""
 
 Floats = NDArray[np.float64]
 
@@ -120,11 +121,7 @@ def run_all(
 
 
 class _Columns:
-    """HPA's arithmetic for all candidates side by side; see ``lab.policies.hpa`` for what is why.
-
-    A sync is PERIOD_S after the one before, so that the up limit's period begins at the present
-    count: the rise of the last sync has just left it.
-    """
+    """The arithmetic of ``lab.policies.hpa`` for all candidates side by side."""
 
     def __init__(self, trial: Trial, targets: Floats, windows_s: Floats, syncs: int) -> None:
         self._trial = trial
@@ -133,50 +130,55 @@ class _Columns:
         self.asked[0] = trial.initial()
         # Ready: the least asked for in the last start-up, what was in force at its begin included.
         self._back = max(int(np.ceil(trial.startup_s / PERIOD_S - 1e-9)), 1)
+        # A wish exactly as old as the window still counts; without a window only the present one.
         self._windows: list[tuple[NDArray[np.intp], int]] = [
-            (np.flatnonzero(windows_s == window), max(round(window / PERIOD_S), 1))
+            (np.flatnonzero(windows_s == window), round(window / PERIOD_S) + 1)
             for window in np.unique(windows_s)
         ]
         longest = max(length for _, length in self._windows)
-        self._wishes = np.zeros((longest, len(targets)), np.int32)
+        self._wishes = np.full((longest, len(targets)), NO_WISH, np.int32)
 
     def sync(self, number: int, demand: float) -> None:
         """One sync of every candidate."""
         desired = self.asked[number - 1]
         standing = self.asked[max(number - self._back, 0) : number]
         ready = standing[0] if len(standing) == 1 else standing.min(axis=0)
-        wish = desired if np.isnan(demand) else self._recommend(demand, desired, ready)
-        self._wishes[number % len(self._wishes)] = wish
-        lower = wish < desired
-        result = wish
-        if lower.any():
-            result = np.where(lower, np.minimum(self._highest(number), desired), wish)
-        most = np.maximum(desired + 4, desired * 2)
-        result = np.where(result > desired, np.minimum(result, most), result)
-        self.asked[number] = np.minimum(np.maximum(result, self._trial.least), self._trial.most)
+        # Without a metric, or a ready pod, it holds, and nothing was wished for.
+        known = (ready > 0) & ~np.isnan(demand)
+        wish = np.where(known, self._recommend(demand, desired, ready), NO_WISH)
+        # The first sync remembers what was there as a wish too.
+        self._wishes[number % len(self._wishes)] = (
+            np.maximum(wish, desired) if number == 1 else wish
+        )
+        most = np.maximum(desired * UP_FACTOR, UP_AT_LEAST)
+        limited = np.minimum(np.minimum(self._highest(number, wish), most), self._trial.most)
+        limited = np.maximum(limited, self._trial.least)
+        self.asked[number] = np.where(known, limited, desired)
 
-    def _recommend(self, demand: float, desired: Ints, ready: Ints) -> Ints:
+    def _recommend(self, demand: float, desired: Ints, ready: Ints) -> Floats:
+        """Replicas by the metric alone (``lab.policies.hpa_replicas.from_pods``)."""
         serving = np.maximum(ready, 1)
-        ratio = np.floor(demand / (serving * self._trial.capacity) * 100 + 1e-9) / self._percent
-        plain = np.ceil(ratio * ready)
-        wish = np.where(ratio < 1.0, plain, np.maximum(plain, desired))
-        rising = (desired > ready) & (ratio > 1.0)
+        total = np.nan_to_num(demand) / (serving * self._trial.capacity) * ready
+        first = np.floor(total * 100 / serving + ROUNDING) / self._percent
+        found = np.where(_within(first), desired, np.ceil(first * ready))
+        rising = (desired > ready) & (first > 1.0)
         if rising.any():
-            use = demand / (serving * self._trial.capacity) * ready / desired
-            damped = np.floor(use * 100 + 1e-9) / self._percent
-            hold = (damped < 1.0) | (np.abs(damped - 1.0) <= TOLERANCE)
-            more = np.maximum(np.ceil(damped * desired), desired)
-            wish = np.where(rising, np.where(hold, desired, more), wish)
-        hold = (np.abs(ratio - 1.0) <= TOLERANCE) | (ready == 0)
-        found: Ints = np.where(hold, desired, wish).astype(np.int32)
+            again = np.floor(total * 100 / np.maximum(desired, 1) + ROUNDING) / self._percent
+            hold = (again < 1.0) | _within(again)
+            found = np.where(rising, np.where(hold, desired, np.ceil(again * desired)), found)
         return found
 
-    def _highest(self, number: int) -> NDArray[np.int32]:
+    def _highest(self, number: int, wish: Floats) -> Floats:
         """The highest wish in each candidate's window, the present one included."""
         rows = len(self._wishes)
-        highest: NDArray[np.int32] = self._wishes[number % rows].copy()
+        highest = wish.copy()
         for columns, length in self._windows:
             if length > 1:
                 places = np.arange(max(number - length + 1, 1), number + 1) % rows
                 highest[columns] = self._wishes[places][:, columns].max(axis=0)
         return highest
+
+
+def _within(ratio: Floats) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (ratio >= 1.0 - TOLERANCE) & (ratio <= 1.0 + TOLERANCE)
+    return found

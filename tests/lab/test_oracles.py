@@ -98,15 +98,18 @@ def noisy(startup_s: float, seed: int = 3) -> Trial:
 
 
 @pytest.mark.parametrize("startup_s", [0.0, 7.0, 60.0, 155.0])
-@pytest.mark.parametrize("target", [0.2, 0.58, 0.7, 0.9])
-def test_a_column_is_the_controller_answer_by_answer(startup_s: float, target: float) -> None:
+@pytest.mark.parametrize("window_s", [0.0, 60.0, 300.0, 600.0])
+def test_a_column_is_the_controller_answer_by_answer(startup_s: float, window_s: float) -> None:
     plant = noisy(startup_s)
     seen = Observed(plant)
-    controller = Hpa(target=target, least=1, most=MOST)
-    one = run_polled(plant, seen, controller)
-    at, asked = run_all(plant, seen, np.array([target, 0.5]), np.array([300.0, 60.0]))
-    assert one.asked.value(at).tolist() == asked[:, 0].tolist()
-    assert len(one.asked.at) > 10
+    targets = np.array([0.2, 0.58, 0.7, 0.9])
+    windows = np.array([window_s, 60.0, window_s, window_s])
+    at, asked = run_all(plant, seen, targets, windows)
+    for column, (target, window) in enumerate(zip(targets, windows, strict=True)):
+        controller = Hpa(target=target, least=1, most=MOST, down_window_s=window)
+        one = run_polled(plant, seen, controller)
+        assert one.asked.value(at).tolist() == asked[:, column].tolist()
+        assert len(one.asked.at) > 10
 
 
 def test_the_frontier_has_every_candidate_and_its_best() -> None:
