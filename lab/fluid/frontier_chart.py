@@ -17,6 +17,12 @@ HEIGHT = 340
 MOST_VIOLATION = 0.05
 """Right end of the axis; what violates more stands at it, and says its number."""
 
+NAME_WIDTH, NAME_HEIGHT = 6.5, 14
+"""Of a name's letter, in the drawing's units."""
+
+MOVES = tuple(sign * NAME_HEIGHT * step for step in range(40) for sign in (1, -1))
+"""Where a name may go, nearest first."""
+
 CLASSES = {"foretide": "ours", "hpa": "hpa", "hpa-tuned": "hpa", "clairvoyant": "oracle"}
 TICKS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05)
 
@@ -37,7 +43,7 @@ def frontier_chart(found: Backtest) -> Markup:
     line = " ".join(f"{_x(violation)},{_y(cost, top)}" for violation, cost in drawn)
     parts.append(f'<polyline class="candidate" points="{line}"/>')
     parts.append(_budget(found.trial.violations))
-    parts += [_named(row, top) for row in rows]
+    parts += _named(rows, top)
     return Markup(  # noqa: S704 - names are escaped, numbers are ours
         "<figure><figcaption><b>Cost over violation</b> <small>multiples of the clairvoyant "
         "schedule; share of requests</small>"
@@ -78,21 +84,38 @@ def _budget(violations: float) -> str:
     )
 
 
-def _named(row: Row, top: float) -> str:
-    violation, cost = row.violation or 0.0, row.cost_ratio or 0.0
-    x, y = _x(violation), _y(cost, top)
-    text = row.policy
-    if violation > MOST_VIOLATION:
-        text += f" ({violation:.1%})"
-    if cost > top:
-        text += f" ({cost:.1f})"
-    left = x > WIDTH * 0.75
-    anchor, moved = ("end", x - 8) if left else ("start", x + 8)
-    css = CLASSES.get(row.policy, "static" if row.policy == "static" else "other")
-    return (
-        f'<circle class="{css}" cx="{x}" cy="{y}" r="5"/>'
-        f'<text class="name" x="{moved}" y="{y + 4}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
+def _named(rows: Sequence[Row], top: float) -> list[str]:
+    """A dot and a name each; a name that would lie on another moves up or down."""
+    parts: list[str] = []
+    taken: list[tuple[float, float, float]] = []
+    for row in rows:
+        violation, cost = row.violation or 0.0, row.cost_ratio or 0.0
+        x, y = _x(violation), _y(cost, top)
+        text = row.policy
+        if violation > MOST_VIOLATION:
+            text += f" ({violation:.1%})"
+        if cost > top:
+            text += f" ({cost:.1f})"
+        width = len(text) * NAME_WIDTH
+        left = x > WIDTH * 0.75
+        begin = x - 8 - width if left else x + 8
+        at = next(
+            y + moved
+            for moved in MOVES
+            if TOP <= y + moved <= HEIGHT - BOTTOM
+            and not any(
+                abs(y + moved - other) < NAME_HEIGHT and begin < to and since < begin + width
+                for since, to, other in taken
+            )
+        )
+        taken.append((begin, begin + width, at))
+        css = CLASSES.get(row.policy, "static" if row.policy == "static" else "other")
+        anchor, placed = ("end", x - 8) if left else ("start", x + 8)
+        parts.append(
+            f'<circle class="{css}" cx="{x}" cy="{y}" r="5"/><text class="name" x="{placed}" '
+            f'y="{at + 4}" text-anchor="{anchor}">{escape(text)}</text>'
+        )
+    return parts
 
 
 def _x(violation: float) -> float:
