@@ -14,8 +14,8 @@ from lab.fluid.backtest import Backtest, Row
 from lab.report.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH
 
 HEIGHT = 340
-MOST_VIOLATION = 0.05
-"""Right end of the axis; what violates more stands at it, and says its number."""
+MOST_VIOLATION, MOST_COST = 0.05, 2.0
+"""Ends of the axes; what has more stands at the end, and says its number."""
 
 NAME_WIDTH, NAME_HEIGHT = 6.5, 14
 """Of a name's letter, in the drawing's units."""
@@ -54,8 +54,8 @@ def frontier_chart(found: Backtest) -> Markup:
 
 
 def _top(costs: Sequence[float]) -> float:
-    """The highest cost shown: all of the policies, in steps of a fifth, at most 4."""
-    return min(max(math.ceil(max(costs, default=1.0) * 5 + 0.5) / 5, 1.4), 4.0)
+    """The highest cost shown, in steps of a fifth, at most ``MOST_COST``."""
+    return min(max(math.ceil(max(costs, default=1.0) * 5 + 0.5) / 5, 1.4), MOST_COST)
 
 
 def _grid(top: float) -> str:
@@ -95,7 +95,7 @@ def _named(rows: Sequence[Row], top: float) -> list[str]:
         if violation > MOST_VIOLATION:
             text += f" ({violation:.1%})"
         if cost > top:
-            text += f" ({cost:.1f})"
+            text += f" ({cost:.2f})"
         width = len(text) * NAME_WIDTH
         left = x > WIDTH * 0.75
         begin = x - 8 - width if left else x + 8

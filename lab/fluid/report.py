@@ -38,8 +38,9 @@ def render(path: Path, found: Backtest, told: Sequence[str] = ()) -> None:
     begin, end = trial.begin_s, trial.end_s
     charts += _over_time(found, begin, end, "the scored half")
     worst = _worst_day(found)
-    if end - begin > DAY_S and worst is not None:
-        charts += _over_time(found, worst, min(worst + DAY_S, end), "the worst day of the first")
+    if end - begin > 1.5 * DAY_S and worst is not None:
+        name, at = worst
+        charts += _over_time(found, at, min(at + DAY_S, end), f"the worst day of {name}")
     path.write_text(
         page.render(
             trace=trial.series.name,
@@ -121,17 +122,18 @@ def _band(run: Run, begin: float, end: float, step_s: int) -> Band | None:
     )
 
 
-def _worst_day(found: Backtest) -> float | None:
-    """Begin of the scored day in which the first policy was short of replicas for longest."""
-    run = next((run for _, run in found.runs if run is not None), None)
-    if run is None:
+def _worst_day(found: Backtest) -> tuple[str, float] | None:
+    """The first policy, and when the scored day began in which it was short for longest."""
+    first = next(((name, run) for name, run in found.runs if run is not None), None)
+    if first is None:
         return None
+    name, run = first
     trial = found.trial
     step_s, half = trial.series.step_s, trial.series.half
     at = np.arange(half, len(trial.series.values), dtype=np.float64) * step_s
     short = ready(run.asked, trial.startup_s).value(at) < trial.needed()[half:]
     days = ((at - trial.begin_s) // DAY_S).astype(np.int64)
-    return float(trial.begin_s + DAY_S * int(np.bincount(days, short).argmax()))
+    return name, float(trial.begin_s + DAY_S * int(np.bincount(days, short).argmax()))
 
 
 def _cells(row: Row, budget: float) -> dict[str, object]:
