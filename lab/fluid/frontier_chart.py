@@ -80,7 +80,7 @@ def _budget(violations: float) -> str:
     x = _x(violations)
     return (
         f'<line class="limit" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text class="limit" x="{x + 4}" y="{TOP + 10}">budget</text>'
+        f'<text class="limit" x="{x + 4}" y="{HEIGHT - BOTTOM - 6}">budget</text>'
     )
 
 
