@@ -15,6 +15,7 @@ import tempfile
 import types
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,8 +33,11 @@ HERE = Path(__file__).resolve().parent
 class ControlPlane:
     """Use as a context manager.  ``url`` is the API server's address."""
 
-    def __init__(self, *, pod_start_s: float = 0.5) -> None:
-        """Raises ``ToolsMissingError`` when the programs are not built."""
+    def __init__(self, *, pod_start_s: float = 0.5, controller_flags: Sequence[str] = ()) -> None:
+        """``controller_flags`` are more of kube-controller-manager's.
+
+        Raises ``ToolsMissingError`` when the programs are not built.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="foretide-kubernetes-"))
         etcd, peer, self._port = free_port(), free_port(), free_port()
         self.url = f"https://127.0.0.1:{self._port}"
@@ -80,6 +84,7 @@ class ControlPlane:
                 "--secure-port=0",
                 "--kube-api-qps=500",
                 "--kube-api-burst=1000",
+                *controller_flags,
             ),
             self._process(
                 "kube-scheduler",
@@ -165,11 +170,17 @@ class ControlPlane:
             text = answer.read()
         return json.loads(text) if text.startswith(b"{") else text.decode()
 
-    def create_deployment(self, name: str, replicas: int = 1) -> None:
-        """A Deployment in the namespace default, with one container that runs nowhere."""
+    def create_deployment(self, name: str, replicas: int = 1, cpu: str | None = None) -> None:
+        """A Deployment in the namespace default, with one container that runs nowhere.
+
+        ``cpu`` is what it requests, as Kubernetes spells it.
+        """
+        container: dict[str, Any] = {"name": "main", "image": "none"}
+        if cpu is not None:
+            container["resources"] = {"requests": {"cpu": cpu}}
         template = {
             "metadata": {"labels": {"app": name}},
-            "spec": {"containers": [{"name": "main", "image": "none"}]},
+            "spec": {"containers": [container]},
         }
         body = {
             "apiVersion": "apps/v1",
@@ -182,6 +193,10 @@ class ControlPlane:
             },
         }
         self.request("POST", "/apis/apps/v1/namespaces/default/deployments", body)
+
+    def controller_log(self) -> str:
+        """The end of kube-controller-manager's log."""
+        return self._others[0].log()
 
     def _start(self) -> None:
         self._etcd.start()

@@ -50,6 +50,17 @@ def test_one_surprise() -> None:
     assert ahead == pytest.approx(18 + 1 + 7)
 
 
+def test_it_is_what_statsmodels_computes() -> None:
+    # statsmodels 0.15.0, ExponentialSmoothing(trend="add", seasonal="add", seasonal_periods=...,
+    # initialization_method="estimated").fit(smoothing_..., optimized=False).forecast(1).
+    values = [3, 4, 6, 9, 7, 4, 4, 5, 8, 11, 8, 5, 5, 5, 9, 13, 9, 6, 6, 7]
+    ahead = forecast(values, season=6, level=0.9, trend=0.9, seasonal=0.9)
+    assert ahead == pytest.approx(13.010149571685535, rel=1e-12)
+    values = [3, 8, 4, 9, 5, 11, 6, 2, 7, 12, 8, 3, 9, 4, 1]
+    ahead = forecast(values, season=3, level=0.5, trend=0.1, seasonal=0.3)
+    assert ahead == pytest.approx(6.222321796901459, rel=1e-12)
+
+
 def counted(policy: PredictiveHpa, counts: list[int]) -> list[int]:
     """What it asks for while the HPA's count is ``counts``, with 10 replicas at each look.
 
