@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lab.fluid.run import run_polled
@@ -48,15 +48,17 @@ def test_start_up_of_no_time() -> None:
     gaps=st.lists(st.sampled_from([1.0, 2.5, 7.3, 15.0, 40.1]), min_size=12, max_size=12),
     startup_s=st.sampled_from([0.0, 0.7, 7.3, 15.0, 37.3]),
 )
+@example(counts=[0, 1, 1, 1, 0], gaps=[134.5, 7.3, 15.0, 15.0] * 3, startup_s=37.3)
 def test_standing_and_ready_are_a_stack_of_replicas(
     counts: list[int], gaps: list[float], startup_s: float
 ) -> None:
-    at = list(itertools.accumulate(gaps[: len(counts) - 1], initial=0.0))
+    # Rounded: times closer than EPSILON_S are the same, so no two of them may be so close.
+    at = [round(t, 3) for t in itertools.accumulate(gaps[: len(counts) - 1], initial=0.0)]
     standing = Standing(counts[0], startup_s)
     stack = [-1e9] * counts[0]
     known = ready(schedule(np.array(at), np.array(counts)), startup_s)
-    moments = sorted({*at, *(begin + startup_s for begin in at), *(begin + 0.4 for begin in at)})
-    for now in moments:
+    later = [round(begin + wait, 3) for begin in at for wait in (startup_s, 0.4)]
+    for now in sorted({*at, *later}):
         if now in at:
             count = counts[at.index(now)]
             standing.ask(now, count)
