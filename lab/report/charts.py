@@ -104,11 +104,23 @@ def _grid(top: float, length_s: float) -> str:
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
             f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>'
         )
-    minutes = max(round(length_s / 60 / 6 / 5) * 5, 1)
-    for at in range(0, int(length_s // 60) + 1, minutes):
-        x = _x(at * 60.0, length_s)
-        rows.append(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="middle">{at} min</text>')
+    unit, unit_s = unit_of(length_s)
+    every = max(round(length_s / unit_s / 6 / 5) * 5, 1)
+    for at in range(0, int(length_s // unit_s) + 1, every):
+        x = _x(at * unit_s, length_s)
+        rows.append(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="middle">{at} {unit}</text>')
     return "".join(rows)
+
+
+def unit_of(length_s: float) -> tuple[str, float]:
+    """The unit that a time axis of this length is told in, and its seconds.
+
+    An hour is told in minutes, a day in hours, a fortnight in days.
+    """
+    for unit, unit_s, least_s in (("d", 86_400.0, 5 * 86_400.0), ("h", 3600.0, 5 * 3600.0)):
+        if length_s >= least_s:
+            return unit, unit_s
+    return "min", 60.0
 
 
 def _stairs(points: Points) -> Points:

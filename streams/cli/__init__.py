@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "Check AgentScaler and Pool files.",
     "schema": "Print the JSON Schemas of all records.",
     "replay": "Run a recorded step log through the core again.",
+    "backtest": "Policies side by side on a trace of yours, or a published one.",
 }
 
 

@@ -1,0 +1,80 @@
+"""Text of a trace file, and which format it is in.
+
+Rule: the format is told by the first line that has anything in it, never by the file's name;
+``.gz`` is read as it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from lab.traces.arrival import TraceError
+
+Format = Literal["azure-llm", "mooncake", "json-lines", "servegen", "series", "nab"]
+
+FORMATS: tuple[str, ...] = get_args(Format)
+
+REQUESTS: frozenset[str] = frozenset({"azure-llm", "mooncake", "json-lines"})
+"""Formats that have single requests; the others are series."""
+
+HEADERS: dict[str, tuple[str, ...]] = {
+    "azure-llm": ("TIMESTAMP", "ContextTokens", "GeneratedTokens"),
+    "servegen": ("client", "start_s", "rate_per_s", "iat_cv"),
+    "series": ("step", "value"),
+    "nab": ("timestamp", "value"),
+}
+"""First line of the formats that are CSV."""
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "json-lines": ("at", "tokens_in", "tokens_out"),
+    "mooncake": ("timestamp", "input_length", "output_length"),
+}
+"""Fields of the formats that are JSON lines: seconds in the first, milliseconds in the second."""
+
+
+def text_of(raw: bytes, name: str) -> str:
+    """The text of a file's bytes, unpacked.  Raises ``TraceError``: not text, or empty."""
+    try:
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        raise TraceError(f"{name}: not text: {error}") from error
+    if not text.strip():
+        raise TraceError(f"{name}: the file is empty")
+    return text
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.  Raises ``TraceError`` and ``OSError``."""
+    return text_of(path.read_bytes(), str(path))
+
+
+def format_of(text: str, name: str) -> Format:
+    """The format that a text is in.
+
+    Raises ``TraceError`` with what there is to choose from when it is none of them.
+    """
+    first = next(line for line in text.splitlines() if line.strip()).strip()
+    if first.startswith("{"):
+        return _json_format(first, name)
+    header = tuple(field.strip() for field in first.split(","))
+    for known, expected in HEADERS.items():
+        if header == expected:
+            return cast("Format", known)
+    raise TraceError(
+        f"{name}:1: neither an Azure LLM trace ({','.join(HEADERS['azure-llm'])}) nor JSON lines "
+        f"with {', '.join(FIELDS['json-lines'])} (or Mooncake's {', '.join(FIELDS['mooncake'])}), "
+        f"nor CSV that begins with {','.join(HEADERS['series'])} or {','.join(HEADERS['nab'])} or "
+        f"{','.join(HEADERS['servegen'])}; give the file one of these first lines, or say which "
+        f"it is with --format {'|'.join(FORMATS)}"
+    )
+
+
+def _json_format(first: str, name: str) -> Format:
+    try:
+        record = json.loads(first)
+    except ValueError as error:
+        raise TraceError(f"{name}:1: begins like JSON lines and is none: {error}") from error
+    return "mooncake" if "input_length" in record else "json-lines"

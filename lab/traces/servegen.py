@@ -1,0 +1,91 @@
+"""ServeGen: the rate and burstiness of each client in windows of 10 minutes, made into minutes.
+
+Rule: a minute is drawn from its own window alone.  Nothing is interpolated between windows: that
+would tell a forecaster of the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from lab.traces.arrival import TraceError
+from lab.traces.series import Floats, Series
+
+WINDOW_S = 600
+STEP_S = 60
+
+_Window = tuple[float, float]
+
+
+def servegen(rows: Iterable[tuple[int, list[str]]], title: str, *, where: str, seed: int) -> Series:
+    """Requests per minute, in all and by client; ``rows`` are (line, fields).
+
+    A window that a client has no row for, between its first and its last, is missing, and with it
+    the total.  Raises ``TraceError``.
+    """
+    windows: dict[str, dict[int, _Window]] = {}
+    for line, fields in rows:
+        client, (start, rate, cv) = fields[0], _numbers(fields[1:], f"{where}:{line}")
+        if start % WINDOW_S:
+            raise TraceError(
+                f"{where}:{line}: start_s is {start:g}; windows of {WINDOW_S} s begin at its "
+                "multiples"
+            )
+        held = windows.setdefault(client, {})
+        number = int(start) // WINDOW_S
+        if number in held:
+            raise TraceError(f"{where}:{line}: client {client} has start_s {start:g} twice")
+        held[number] = rate, cv
+    if not windows:
+        raise TraceError(f"{where}: no rows after the first line")
+    first = min(min(held) for held in windows.values())
+    count = max(max(held) for held in windows.values()) - first + 1
+    rng = np.random.default_rng(seed)
+    tenants = {client: _minutes(windows[client], first, count, rng) for client in sorted(windows)}
+    total = np.sum(list(tenants.values()), axis=0)
+    return Series(name=title, step_s=STEP_S, values=total, tenants=tenants)
+
+
+def _minutes(held: dict[int, _Window], first: int, count: int, rng: np.random.Generator) -> Floats:
+    """Requests of one client by minute."""
+    rates, cvs = np.zeros(count), np.ones(count)
+    own = slice(min(held) - first, max(held) - first + 1)
+    rates[own] = math.nan
+    for number, (rate, cv) in held.items():
+        rates[number - first], cvs[number - first] = rate, cv
+    each = WINDOW_S // STEP_S
+    return counts(np.repeat(rates, each) * STEP_S, np.repeat(cvs, each), rng)
+
+
+def counts(means: Floats, cvs: Floats, rng: np.random.Generator) -> Floats:
+    """Requests of steps that expect ``means`` of them, at gaps of coefficient ``cvs``; (n,).
+
+    Of a renewal process with gaps of coefficient of variation c the count of a long time has
+    variance c² times its mean (Cox, *Renewal Theory*, 1962, 3.3).  With c above 1 it is drawn as
+    negative binomial of that mean and variance, else as Poisson for c = 1 or a rounded normal
+    below it; missing stays missing.  Mean 100 and c = 2: variance 400.
+    """
+    known = ~np.isnan(means)
+    mean, cv = np.where(known, means, 0.0), np.maximum(cvs, 0.0)
+    drawn = rng.poisson(mean).astype(np.float64)
+    wide = (cv > 1.001) & (mean > 0)  # noqa: PLR2004 - at 1 it is Poisson
+    excess = np.where(wide, cv**2 - 1.0, 1.0)
+    rate = np.where(wide, rng.gamma(np.where(wide, mean, 1.0) / excess, excess), 0.0)
+    drawn = np.where(wide, rng.poisson(rate), drawn)
+    narrow = (cv < 0.999) & (mean > 0)  # noqa: PLR2004 - at 1 it is Poisson
+    normal = np.maximum(np.round(rng.normal(mean, cv * np.sqrt(mean))), 0.0)
+    drawn = np.where(narrow, normal, drawn)
+    return np.where(known, drawn, math.nan)
+
+
+def _numbers(fields: list[str], where: str) -> tuple[float, float, float]:
+    try:
+        start, rate, cv = (float(field) for field in fields)
+    except ValueError as error:
+        raise TraceError(f"{where}: {error}") from None
+    if not all(0 <= value < math.inf for value in (start, rate, cv)):
+        raise TraceError(f"{where}: start_s, rate_per_s and iat_cv are at least 0 and finite")
+    return start, rate, cv

@@ -1,0 +1,304 @@
+"""The whole backtest: rows, the real Fleet inside, and the command."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lab.fluid.backtest import Row, backtest, recovery_s
+from lab.fluid.foretide import LATENESS_S, TOLD_STARTS, VALID_S, Foretide
+from lab.fluid.registry import POLICIES
+from lab.fluid.run import Run, run_stream
+from lab.fluid.trial import MOST, Observed, Trial
+from lab.traces import FORMATS, compose
+from models.domain.spec import Replicas
+from models.fleet import Fleet
+from models.horizon import KEPT
+from streams.cli.backtest import FORMATS as OFFERED
+from streams.cli.backtest import command
+from streams.settings import Settings
+from tests.lab.fluids import asked, made, trial
+
+NAN = float("nan")
+
+
+def wave(steps: int = 60, **more: object) -> Trial:
+    rng = np.random.default_rng(2)
+    values = rng.poisson(900 + 500 * np.sin(np.arange(steps) / 7)).astype(float)
+    return trial(
+        made(values), **{"capacity": 1.0, "least": 1, "most": MOST, "startup_s": 45.5} | more
+    )
+
+
+def run(plant: Trial, policy: Foretide | None = None) -> tuple[Run, Foretide]:
+    seen = Observed(plant)
+    made_of = policy or Foretide(plant, seen.factor)
+    return run_stream(plant, seen, made_of), made_of
+
+
+def test_constants_are_those_of_a_worker() -> None:
+    settings = Settings()
+    assert (settings.lateness_s, settings.decision_valid_s) == (LATENESS_S, VALID_S)
+    assert TOLD_STARTS == KEPT
+    assert Replicas(max=MOST).max == MOST
+    assert OFFERED == FORMATS
+
+
+def test_the_live_fleet_is_driven_and_follows_demand() -> None:
+    plant = trial(made([300] * 20 + [1500] * 20), capacity=1.0, startup_s=30, least=1, most=MOST)
+    found, policy = run(plant)
+    assert type(policy._fleet) is Fleet
+    before, after = found.asked.value(np.array([1100.0, 2300.0]))
+    # 5 a second at 0.9 a replica is 6, 25 is 28; noise of a second asks for some more.
+    assert 6 <= before <= 10
+    assert 28 <= after <= 40
+    times = found.asked.at
+    # The step is at 1200 s; a mean of 10 s rises with the first second of it.
+    assert 1200 < times[times > 1200][0] <= 1203
+
+
+def test_start_up_is_learned_only_from_replicas_that_became_ready() -> None:
+    plant = trial(made([300] * 4 + [1500] * 8), capacity=1.0, startup_s=77.5, least=1, most=MOST)
+    heard: list[tuple[float, Sequence[float]]] = []
+
+    class Listening(Foretide):
+        def second(
+            self, now: float, arrived: int | None, asked: int, ready: int, began: Sequence[float]
+        ) -> int:
+            heard.append((now, began))
+            return super().second(now, arrived, asked, ready, began)
+
+    found, policy = run(plant, Listening(plant, 1.0))
+    told = [(now, began) for now, began in heard if began]
+    asked_at = float(found.asked.at[1])
+    assert found.asked.replicas[1] > found.asked.replicas[0]
+    assert told[0][0] == asked_at + 78  # Ready at 77.5, heard of when that second is over.
+    assert all(value == 77.5 for _, began in told for value in began)
+    (state,) = policy._fleet.states(policy._fleet.heard_of(), 0)
+    assert set(state.window.started_s) == {77.5}
+
+
+def test_the_future_changes_nothing_before_it() -> None:
+    plant = wave()
+    values = plant.series.values.copy()
+    values[40:] *= 7
+    other = dataclasses.replace(plant, series=dataclasses.replace(plant.series, values=values))
+    at = np.arange(0.0, 2400.0)
+    one, two = run(plant)[0], run(other)[0]
+    assert one.asked.value(at).tolist() == two.asked.value(at).tolist()
+    late = np.arange(2400.0, 3600.0)
+    assert one.asked.value(late).tolist() != two.asked.value(late).tolist()
+
+
+def test_decisions_do_not_depend_on_how_large_the_unit_is() -> None:
+    plant = wave()
+    tenth = dataclasses.replace(plant.series, values=plant.series.values / 1024 + 1e-9)
+    small = dataclasses.replace(plant, series=tenth, capacity=plant.capacity / 1024)
+    large = dataclasses.replace(
+        plant,
+        series=dataclasses.replace(plant.series, values=(plant.series.values + 1e-3) * 1024),
+        capacity=plant.capacity * 1024,
+    )
+    at = np.arange(0.0, 3600.0)
+    difference = run(small)[0].asked.value(at) - run(large)[0].asked.value(at)
+    assert np.abs(difference).max() <= 2  # Neither is a count: both are spread evenly.
+    assert np.mean(difference != 0) < 0.1
+
+
+def test_nothing_is_scaled_in_while_telemetry_is_silent() -> None:
+    silent = np.zeros(30, bool)
+    silent[20:26] = True
+    values = [900.0] * 20 + [60.0] * 10
+    plant = trial(made(values, silent=silent), capacity=1.0, least=1, most=MOST, startup_s=30)
+    found, _ = run(plant)
+    before, during, after = found.asked.value(np.array([1190.0, 1560.0, 1799.0]))
+    assert during >= before > after
+
+
+def test_rows_are_as_agreed() -> None:
+    assert Row.__struct_fields__ == (
+        "policy",
+        "cost_ratio",
+        "violation",
+        "cost_at_1pct",
+        "cost_at_01pct",
+        "cost_vs_tuned",
+        "unserved",
+        "worst_hour_violation",
+        "worst_tenant_violation",
+        "actions_per_hour",
+        "regret",
+        "us_per_decision",
+    )
+
+
+def test_a_backtest_of_all_policies() -> None:
+    found = backtest(wave(120), list(POLICIES))
+    rows = {row.policy: row for row in found.rows}
+    assert list(rows) == list(POLICIES)
+    assert rows["clairvoyant"].cost_ratio == 1.0
+    assert rows["clairvoyant"].violation == 0.0
+    assert rows["clairvoyant"].regret is None
+    assert rows["hpa-tuned"].cost_vs_tuned == 1.0
+    assert rows["hpa-tuned"].regret == 0.0
+    for row in found.rows:
+        assert row.worst_tenant_violation is None
+        assert row.violation is not None
+        assert row.violation > 0 or (row.cost_ratio or 0) >= 1.0
+        if row.violation <= 0.01:
+            assert row.cost_at_1pct is not None
+    assert rows["foretide"].us_per_decision is not None
+    with pytest.raises(ValueError, match="no policy magic; there are: foretide, hpa"):
+        backtest(wave(), ["magic"])
+
+
+def test_recovery_counts_from_the_step() -> None:
+    plant = trial([1, 1, 1, 3, 4, 5], startup_s=70)
+    late = Run(policy="x", asked=asked((0, 1), (185, 3), (200, 4)))
+    assert recovery_s(plant, late, 180.0) == 200 + 70 - 180
+    assert recovery_s(plant, Run(policy="x", asked=asked((0, 1))), 180.0) is None
+
+
+def write(path: Path, values: Sequence[float]) -> Path:
+    lines = [f"{step},{'' if math.isnan(value) else value}" for step, value in enumerate(values)]
+    path.write_text("step,value\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_command_writes_rows_and_steps(tmp_path: Path) -> None:
+    values = wave().series.values.tolist()
+    values[10] = NAN
+    trace = write(tmp_path / "a.60s.csv", values)
+    rows, steps = tmp_path / "rows.json", tmp_path / "steps.csv"
+    result = CliRunner().invoke(
+        command,
+        [
+            *("--trace", str(trace), "--startup", "45", "--json", str(rows)),
+            *("--policies", "foretide,hpa,clairvoyant", "--series", str(steps)),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(rows.read_text())
+    assert list(found) == ["rows"]
+    assert [row["policy"] for row in found["rows"]] == ["foretide", "hpa", "clairvoyant"]
+    assert tuple(found["rows"][0]) == Row.__struct_fields__
+    assert found["rows"][2]["us_per_decision"] is None
+    with steps.open(encoding="utf-8") as lines:
+        table = list(csv.DictReader(lines))
+    assert list(table[0]) == [
+        "policy",
+        "at",
+        "demand",
+        "forecast",
+        "ready",
+        "starting",
+        "desired",
+    ]
+    assert len(table) == 3 * 60
+    assert table[10]["demand"] == ""
+    assert all(int(r["ready"]) + int(r["starting"]) == int(r["desired"]) for r in table)
+    assert any(r["forecast"] for r in table if r["policy"] == "foretide")
+    assert not any(r["forecast"] for r in table if r["policy"] == "hpa")
+    assert "vs tuned" in result.output
+    # What the steps say agrees with the row, but for what happens within a step.
+    ours = [r for r in table if r["policy"] == "hpa"][30:]
+    capacity = np.nanmean(np.array(values[:30])) / 14
+    over = sum(float(r["demand"]) > 0.9 * capacity * int(r["ready"]) for r in ours)
+    assert abs(over / 30 - found["rows"][1]["violation"]) < 0.15
+
+
+def test_json_on_stdout_is_nothing_but_json(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.csv", wave(20).series.values.tolist())
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from streams.cli import main; main()", "backtest"),
+            *("--trace", str(trace), "--policies", "static", "--json", "-"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"][0]["policy"] == "static"
+
+
+SPEC = """
+apiVersion: foretide.dev/v1alpha1
+kind: AgentScaler
+metadata: {name: bot, namespace: prod}
+spec:
+  target: {name: bot}
+  replicas: {min: 3, max: 12}
+  demand: {unit: requests, perReplica: 1.8}
+  slo: {latencySeconds: 5, violations: 0.05}
+"""
+
+
+def test_a_spec_sets_bounds_budget_and_capacity(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.csv", wave(30).series.values.tolist())
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    steps = tmp_path / "steps.csv"
+    result = CliRunner().invoke(
+        command,
+        ["--trace", str(trace), "--spec", str(spec), "--series", str(steps)],
+    )
+    assert result.exit_code == 0, result.output
+    assert "a replica serves 120 a step" in result.output
+    assert "replicas 3 to 12, budget 5.00%" in result.output
+    with steps.open(encoding="utf-8") as lines:
+        desired = [int(row["desired"]) for row in csv.DictReader(lines)]
+    assert min(desired) >= 3
+    assert max(desired) <= 12
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--policies", "hpa,magic"], "no policy 'magic'; there are: foretide"),
+        (["--compose", "often"], "give step10x"),
+        (["--format", "nab"], "first line of a nab file"),
+        (["--startup", "-1"], "-1"),
+        (["--capacity-per-replica", "0"], "0"),
+    ],
+)
+def test_misuse_says_what_is_allowed(tmp_path: Path, more: list[str], says: str) -> None:
+    trace = write(tmp_path / "a.csv", [1.0] * 10)
+    result = CliRunner().invoke(command, ["--trace", str(trace), *more])
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_seconds_after_a_tenfold_step_are_told(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.csv", wave(40).series.values.tolist())
+    result = CliRunner().invoke(
+        command,
+        [
+            *("--trace", str(trace), "--compose", "step10x", "--startup", "30"),
+            *("--policies", "foretide,clairvoyant"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    line = result.output.splitlines()[-1]
+    assert line.startswith("seconds from the step to enough ready replicas: foretide ")
+    assert line.endswith("clairvoyant 0")
+    assert 30 < float(line.split("foretide ")[1].split(",")[0]) < 60
+
+
+def test_a_composition_can_be_backtested() -> None:
+    composed = compose(wave(80).series, "5")
+    plant = trial(composed.series, capacity=1.0, least=1, most=MOST, startup_s=65)
+    rows = backtest(plant, ["foretide", "hpa"]).rows
+    assert all(row.worst_tenant_violation is not None for row in rows)
+    assert all(msgspec.to_builtins(row)["violation"] < 1 for row in rows)

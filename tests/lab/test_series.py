@@ -1,0 +1,130 @@
+"""Readers of series, against files written by hand."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.traces import Arrival, Series, TraceError, open_series, open_trace, series_of
+from lab.traces.servegen import counts
+
+NAN = float("nan")
+
+
+def series(path: Path, content: str, **given: object) -> Series:
+    path.write_text(content, encoding="utf-8")
+    return open_series(path, **given)  # type: ignore[arg-type]
+
+
+def test_steps_that_have_no_row_or_no_value_are_missing(tmp_path: Path) -> None:
+    found = series(tmp_path / "a.csv", "step,value\n3,5\n4,\n6,7.0\n7,0\n8,NaN\n")
+    assert found.step_s == 60
+    np.testing.assert_array_equal(found.values, [5, NAN, NAN, 7, 0, NAN])
+    assert found.whole
+
+
+def test_the_step_is_the_named_one_unless_it_is_given(tmp_path: Path) -> None:
+    content = "step,value\n0,1\n1,2\n2,3\n3,4.5\n"
+    assert series(tmp_path / "a.300s.csv", content).step_s == 300
+    found = series(tmp_path / "a.300s.csv", content, step_s=10)
+    assert found.step_s == 10
+    assert found.length_s == 40
+    assert not found.whole
+
+
+def test_nab_with_a_gap(tmp_path: Path) -> None:
+    rows = ["timestamp,value"] + [f"2014-04-10 00:{m:02d}:00,{m}" for m in (4, 9, 14, 24, 29)]
+    found = series(tmp_path / "nab.csv", "\n".join(rows))
+    assert found.step_s == 300
+    np.testing.assert_array_equal(found.values, [4, 9, 14, NAN, 24, 29])
+
+
+def test_mooncake_counts_milliseconds(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    line = '{{"timestamp": {}, "input_length": 7, "output_length": 3, "hash_ids": [0]}}\n'
+    path.write_text("".join(line.format(at) for at in (500, 61_000, 62_000, 300_600)))
+    first, second, *_ = open_trace(path)
+    assert (first.at_s, second.at_s, second.tokens_in) == (0.0, 60.5, 7)
+    np.testing.assert_array_equal(open_series(path).values, [1, 2, 0, 0, 0])
+
+
+def test_requests_are_counted_by_step_and_the_unfinished_step_is_left_out() -> None:
+    arrivals = [Arrival(at_s=at, tokens_in=1, tokens_out=1) for at in (0, 5, 10, 15, 35, 41)]
+    found = series_of(arrivals, step_s=10, name="x")
+    np.testing.assert_array_equal(found.values, [2, 2, 0, 1])
+
+
+SERVEGEN = "client,start_s,rate_per_s,iat_cv\n"
+
+
+def test_servegen_minutes_come_from_their_own_window_alone(tmp_path: Path) -> None:
+    head = SERVEGEN + "7,0,1,1\n7,600,2,1\n"
+    first = series(tmp_path / "a.csv", head + "7,1200,1,1\n", seed=3)
+    second = series(tmp_path / "a.csv", head + "7,1200,90,1\n", seed=3)
+    # What the third window is changes no minute of the first two.
+    np.testing.assert_array_equal(first.values[:20], second.values[:20])
+    assert second.values[20:].min() > first.values[20:].max()
+    assert first.step_s == 60
+    other = series(tmp_path / "a.csv", head + "7,1200,1,1\n", seed=4)
+    assert (other.values != first.values).any()
+
+
+def test_servegen_tenants_add_up_and_a_missing_window_is_missing(tmp_path: Path) -> None:
+    content = SERVEGEN + "a,0,5,2\na,1200,5,2\nb,0,0,0\nb,600,1,0.5\nb,1200,1,1\n"
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(content.encode()))
+    found = open_series(path)
+    assert set(found.tenants) == {"a", "b"}
+    assert np.isnan(found.values[10:20]).all()
+    assert not np.isnan(found.tenants["b"]).any()
+    both = found.tenants["a"] + found.tenants["b"]
+    np.testing.assert_array_equal(found.values, both)
+    assert (found.tenants["b"][:10] == 0).all()
+
+
+@pytest.mark.parametrize("cv", [0.5, 1.0, 3.0])
+def test_counts_have_the_mean_and_variance_of_a_renewal_process(cv: float) -> None:
+    n = 40_000
+    drawn = counts(np.full(n, 100.0), np.full(n, cv), np.random.default_rng(1))
+    # Standard error of the mean is cv * 10 / 200; of the variance about 1 %.
+    assert abs(drawn.mean() - 100) < 5 * cv * 10 / 200
+    assert drawn.var() == pytest.approx(cv**2 * 100, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("a,b\n1,2\n", "--format"),
+        ("step,value\n1,-3\n", ":2: value is -3"),
+        ("step,value\n1,x\n", ":2: value is 'x'"),
+        ("step,value\n1.5,3\n", ":2: step is '1.5'"),
+        ("step,value\n1,3\n1,4\n", ":3: step 1 is there twice"),
+        ("step,value\n1,3,4\n", ":2: 3 fields"),
+        ("step,value\n", "no rows"),
+        ("step,value\n1,3\n2,3\n", "at least 4"),
+        ("step,value\n1,3\n99999999999,3\n", "not from 0 to"),
+        ("timestamp,value\nyesterday,3\n", ":2: timestamp is 'yesterday'"),
+        ("timestamp,value\n2014-04-10 00:04:00,3\n", "at least 2"),
+        (SERVEGEN + "a,300,1,1\n", ":2: start_s is 300"),
+        (SERVEGEN + "a,0,1,1\na,0,1,1\n", "twice"),
+        (SERVEGEN + "a,0,nan,1\n", ":2: start_s, rate_per_s"),
+        (SERVEGEN + "a,0,one,1\n", ":2: could not convert"),
+        ('{"timestamp": 1, "input_length": 2}\n', ":1: field 'output_length' is missing"),
+        ("{broken\n", ":1: begins like JSON lines"),
+    ],
+)
+def test_a_fault_says_where_and_what(tmp_path: Path, content: str, says: str) -> None:
+    with pytest.raises(TraceError) as error:
+        series(tmp_path / "bad", content)
+    assert says in str(error.value)
+
+
+def test_a_format_that_the_file_is_not_in_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="first line of a nab file is timestamp,value"):
+        series(tmp_path / "a.csv", "step,value\n0,1\n", form="nab")
+    (tmp_path / "a.csv").write_text("step,value\n0,1\n")
+    with pytest.raises(TraceError, match="no single requests"):
+        open_trace(tmp_path / "a.csv")
