@@ -16,6 +16,10 @@ from streams.roles.role import RoleService
 from streams.settings import Settings
 
 
+class PortTakenError(Exception):
+    """Somebody else listens there; the text says what to do."""
+
+
 class Web:
     """The worker's HTTP server."""
 
@@ -30,7 +34,7 @@ class Web:
         self.port = settings.web_port
 
     async def start(self) -> None:
-        """Listen.  Raises ``OSError`` when the port is taken."""
+        """Listen.  Raises ``PortTakenError``."""
         app = web.Application()
         app.router.add_get("/metrics", self._serve_metrics)
         app.router.add_get("/livez", self._livez)
@@ -38,8 +42,16 @@ class Web:
         # Whoever still asks while we stop gets this long for an answer.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._settings.web_host, self._settings.web_port)
-        await site.start()
+        host, port = self._settings.web_host, self._settings.web_port
+        site = web.TCPSite(self._runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self.stop()
+            text = (
+                f"cannot listen on {host}:{port} ({error.strerror}): give another --web-port, or 0"
+            )
+            raise PortTakenError(text) from error
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

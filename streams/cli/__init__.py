@@ -75,8 +75,14 @@ def logs(level: str = "INFO") -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for noisy in ("faust", "mode", "aiokafka", "kubernetes_asyncio"):
-        logging.getLogger(noisy).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    from streams.calm import Calm  # noqa: PLC0415 - only where there is a log
+
+    # Faust's services log by the module that their class is in, which is ours.
+    noisy = ("faust", "mode", "aiokafka", "kubernetes_asyncio")
+    for name in (*noisy, "streams.kafka.transport"):
+        logging.getLogger(name).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Calm(noisy))
 
 
 def main() -> None:

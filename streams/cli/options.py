@@ -6,15 +6,20 @@ Rule: a wrong setting is a usage error with its name, never a traceback.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from streams.settings import Settings
+from streams.topics import TopicsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -31,11 +36,31 @@ def settings(**given: Any) -> Settings:  # noqa: ANN401 - settings by name
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}, not "
-            f"{fault['input']!r} (FORETIDE_{str(fault['loc'][0]).upper()})"
+            f"{'.'.join(str(part) for part in fault['loc'])}: "
+            f"{fault['msg'].removeprefix('Value error, ')}{_not(fault)} "
+            f"(FORETIDE_{str(fault['loc'][0]).upper()})"
             for fault in error.errors()
         ]
         raise click.UsageError("\n".join(lines)) from error
+
+
+def _not(fault: ErrorDetails) -> str:
+    given = f", not {fault['input']!r}"
+    return "" if fault["msg"].endswith(given) else given
+
+
+def misspelt(environment: Iterable[str]) -> list[str]:
+    """What to say of variables that look like settings and are none."""
+    known = {f"FORETIDE_{name.upper()}" for name in Settings.model_fields}
+    lines = []
+    for name in sorted(environment):
+        foreign = not name.startswith("FORETIDE_") or name.startswith("FORETIDE_FAUST_")
+        if foreign or name in known or name == "FORETIDE_TOOLS":
+            continue
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        lines.append(f"{name} is no setting and is ignored{hint}")
+    return lines
 
 
 def unreadable(topic: str, field: str, reason: str) -> None:
@@ -52,6 +77,8 @@ def run(work: Coroutine[Any, Any, T], *, bootstrap: str = "") -> T:
         raise click.Abort from None
     except BrokenPipeError:
         raise  # Whoever read our output has gone: no fault of Kafka's.
+    except TopicsError as error:
+        raise click.ClickException(str(error)) from error
     except (KafkaError, ConnectionError) as error:
         where = f" at {bootstrap}" if bootstrap else ""
         raise click.ClickException(

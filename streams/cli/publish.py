@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 900_000
 """Below the broker's usual limit of 1 MB, headers included."""
+
+CHUNK_BYTES = 256 * 1024
 
 PROGRESS_EVERY = 500
 
@@ -86,9 +88,16 @@ def command(
     sys.exit(1 if refused else 0)
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(file, start=1):
-        yield number, line.rstrip(b"\r\n")
+async def _lines(file: IO[bytes]) -> AsyncIterator[list[tuple[int, bytes]]]:
+    """Lines with their numbers, as many at a time as are there; waits for more in a thread."""
+    read: Callable[[int], bytes] = getattr(file, "read1", file.read)  # What has come of a pipe.
+    number, rest = 0, b""
+    while chunk := await asyncio.to_thread(read, CHUNK_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield [(number + place, line.rstrip(b"\r")) for place, line in enumerate(lines, start=1)]
+        number += len(lines)
+    if rest:
+        yield [(number + 1, rest.rstrip(b"\r"))]
 
 
 def _of_trace(source: str, workload: str) -> Iterator[tuple[float, dict[str, object]]]:
@@ -146,7 +155,7 @@ async def _replay(
 
 
 async def _publish(
-    settings: Settings, lines: Iterator[tuple[int, bytes]], *, rebase: bool
+    settings: Settings, lines: AsyncIterator[list[tuple[int, bytes]]], *, rebase: bool
 ) -> tuple[int, int]:
     from streams.kafka.outbox import Outbox, acknowledged  # noqa: PLC0415 - heavy
 
@@ -155,17 +164,18 @@ async def _publish(
     sends, sent, refused = [], 0, 0
     rebased = Rebase() if rebase else None
     try:
-        for number, line in lines:
-            value = line if rebased is None else rebased(line)
-            if len(value) > MAX_LINE_BYTES:
-                refused += 1
-                click.echo(
-                    f"line {number}: {len(value)} bytes, {MAX_LINE_BYTES} is the most a message "
-                    "may have; not sent",
-                    err=True,
-                )
-                continue
-            sends.append(await outbox.send("telemetry", value, key=None))
+        async for some in lines:
+            for number, line in some:
+                value = line if rebased is None else rebased(line)
+                if len(value) > MAX_LINE_BYTES:
+                    refused += 1
+                    click.echo(
+                        f"line {number}: {len(value)} bytes, {MAX_LINE_BYTES} is the most a "
+                        "message may have; not sent",
+                        err=True,
+                    )
+                    continue
+                sends.append(await outbox.send("telemetry", value, key=None))
             if len(sends) >= 5_000:  # noqa: PLR2004 - bounds memory
                 await acknowledged(sends)
                 sent += len(sends)

@@ -50,7 +50,9 @@ STOP_S = 3.5
 @click.option(
     "--actuator",
     type=click.Choice(["kubernetes", "dry-run", "memory"]),
-    help="What decisions are applied to  [env: FORETIDE_ACTUATOR; default: kubernetes]",
+    help="What decisions are applied to: kubernetes; dry-run (a cluster is read, and nothing is "
+    "changed); memory (no cluster: replicas are only remembered)  "
+    "[env: FORETIDE_ACTUATOR; default: kubernetes]",
 )
 @click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--web-port", type=int, help="Port of /metrics, /livez and /readyz; 0: any.")
@@ -80,12 +82,15 @@ def command(
         web_port=web_port,
     )
     logs(settings.log_level)
+    for line in options.misspelt(os.environ):
+        log.warning("%s", line)
     from streams.kafka.membership import GroupRefusedError  # noqa: PLC0415 - heavy
     from streams.topics import TopicsError  # noqa: PLC0415 - heavy
+    from streams.web import PortTakenError  # noqa: PLC0415 - heavy
 
     try:
         options.run(_work(settings), bootstrap=settings.bootstrap)
-    except (TopicsError, GroupRefusedError) as error:
+    except (TopicsError, GroupRefusedError, PortTakenError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -175,7 +180,8 @@ async def _actuator(settings: Settings, clock: Clock) -> Actuator:
         client = await connect(settings.kubeconfig)
     except NotConfiguredError as error:
         raise click.ClickException(
-            f"no Kubernetes to act on: {error}. Give --kubeconfig, or --actuator memory"
+            f"no Kubernetes to act on: {error}. Give --kubeconfig, or --actuator memory, which "
+            "needs no cluster and only remembers what it was told"
         ) from error
     real = KubernetesActuator(
         client,

@@ -11,12 +11,17 @@ from aiokafka import AIOKafkaConsumer
 
 from streams.kafka.security import client_options
 from streams.settings import Settings
+from streams.topics import TopicsError
 
 
 async def read(
     settings: Settings, topic: str, *, from_start: bool, follow: bool
 ) -> AsyncIterator[bytes]:
-    """Values of a topic; without ``follow`` up to the present end."""
+    """Values of a topic; without ``follow`` up to the present end.
+
+    Raises ``TopicsError`` where there is no such topic.
+    """
+    await _there(settings, settings.topic_prefix + topic)
     consumer = AIOKafkaConsumer(
         settings.topic_prefix + topic,
         **client_options(settings),
@@ -36,5 +41,16 @@ async def read(
             for record in sorted(records, key=lambda r: r.timestamp):
                 if record.value is not None:
                     yield record.value
+    finally:
+        await consumer.stop()
+
+
+async def _there(settings: Settings, name: str) -> None:
+    """Raise ``TopicsError`` where there is no such topic: a consumer would wait for it."""
+    consumer = AIOKafkaConsumer(**client_options(settings))
+    await consumer.start()
+    try:
+        if name not in await consumer.topics():
+            raise TopicsError(f"topic {name} does not exist: run `foretide topics create`")
     finally:
         await consumer.stop()

@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from numpy.typing import NDArray
 
@@ -311,7 +312,11 @@ class Aggregate(RoleService):
         topic = self.settings.topic_prefix + self.topic
         asked_at = self._clock.now()
         tps = {TP(topic, number): source for number, source in held.items()}
-        ends = await self.consumer.highwaters(*tps)
+        try:
+            ends = await self.consumer.highwaters(*tps)
+        except KafkaError as error:
+            log.warning("aggregate: ends of telemetry: %r; asked again with the next report", error)
+            return
         for tp, source in tps.items():
             mark = source.sent
             if mark is source.folded and mark.position >= ends[tp] and asked_at > mark.watermark:

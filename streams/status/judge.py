@@ -123,8 +123,8 @@ def _notes(status: Status) -> Iterator[str]:
             "" if rejected.newest_age_s is None else f", newest {age(rejected.newest_age_s)} ago"
         )
         yield (
-            f"{rejected.records} rejected records are kept{newest}: "
-            "foretide tail rejected --from-start --no-follow"
+            f"{rejected.records} rejected records are kept{newest} (each new owner tells those of "
+            "its open block again): foretide tail rejected --from-start --no-follow"
         )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +17,18 @@ from click.testing import CliRunner
 from models.domain.decision import Epoch, Reason
 from streams.cli import COMMANDS, group
 from streams.cli.explain import explanation, moment
-from streams.cli.publish import Rebase, _of_trace
+from streams.cli.options import misspelt
+from streams.cli.publish import Rebase, _lines, _of_trace
+from streams.kafka.embedded import EmbeddedBroker
 from streams.settings import Settings
 from tests.actuators.test_dispatcher import decision
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(topic_prefix="foretide.")
+    yield broker
+    broker.stop()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -37,6 +50,47 @@ def test_a_wrong_setting_is_a_usage_error_with_its_name(monkeypatch: pytest.Monk
     assert result.exit_code == 2
     assert "FORETIDE_BOOTSTRAP" in result.output
     assert "host:port" in result.output
+
+
+def test_a_wrong_setting_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETIDE_BOOTSTRAP", "nonsense")
+    result = CliRunner().invoke(group, ["topics", "check"])
+    assert result.output.count("'nonsense'") == 1
+    assert "Value error" not in result.output
+
+
+def test_variables_that_look_like_settings_are_told_with_the_nearest() -> None:
+    told = misspelt(
+        ["FORETIDE_SESION_TIMEOUT_S", "FORETIDE_BOOTSTRAP", "FORETIDE_TOOLS", "HOME", "FORETIDE_ZZ"]
+    )
+    assert told == [
+        "FORETIDE_SESION_TIMEOUT_S is no setting and is ignored; did you mean "
+        "FORETIDE_SESSION_TIMEOUT_S?",
+        "FORETIDE_ZZ is no setting and is ignored",
+    ]
+
+
+def test_a_topic_that_is_not_there_is_told_at_once(embedded: EmbeddedBroker) -> None:
+    began = time.monotonic()
+    command = ["tail", "decisions", "--no-follow", "--bootstrap", embedded.bootstrap]
+    result = CliRunner(env={"FORETIDE_TOPIC_PREFIX": "nobody."}).invoke(group, command)
+    assert result.exit_code == 1
+    assert "nobody.decisions does not exist: run `foretide topics create`" in result.output
+    assert time.monotonic() - began < 15
+
+
+async def test_lines_of_a_pipe_are_handed_on_as_they_come() -> None:
+    readable, writable = os.pipe()
+    with os.fdopen(readable, "rb") as file, os.fdopen(writable, "wb", buffering=0) as pipe:
+        pipe.write(b"one\ntwo\r\nthr")
+        lines = _lines(file)
+        # Whoever reads a pipe gets what is there: the rest has not been written.
+        assert await asyncio.wait_for(anext(lines), 5) == [(1, b"one"), (2, b"two")]
+        pipe.write(b"ee\nlast")
+        assert await asyncio.wait_for(anext(lines), 5) == [(3, b"three")]
+        pipe.close()
+        assert await asyncio.wait_for(anext(lines), 5) == [(4, b"last")]
+        assert [line async for line in lines] == []
 
 
 def test_a_broker_that_is_not_there_is_said_plainly() -> None:
