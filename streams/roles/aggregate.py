@@ -160,24 +160,23 @@ class Aggregate(RoleService):
         source = self._sources.get(batch.partition)
         if source is None:
             return
-        before = source.fold.block
-        decoded, offsets, newest = self._fold(source, batch)
-        source.folded = _Mark(
-            position=batch.last + 1,
-            watermark=max(source.folded.watermark, newest),
-            block=source.fold.block,
-        )
+        async with source.turn:  # No flush between what is folded, refused, and told to be.
+            if self._sources.get(batch.partition) is not source:
+                return  # Assigned anew meanwhile.
+            before = source.fold.block
+            decoded, offsets, newest = self._fold(source, batch)
+            if decoded.rejected:
+                began = batch.first if before is None else before
+                await self._refuse(source, batch, began, decoded.rejected, offsets)
+            source.folded = _Mark(
+                position=batch.last + 1,
+                watermark=max(source.folded.watermark, newest),
+                block=source.fold.block,
+            )
         self.folded += len(decoded.columns)
         self._metrics.events.inc(len(decoded.columns))
         if decoded.unknown:
             self._metrics.unknown_fields.inc(decoded.unknown.total())
-        if decoded.rejected:
-            values = [value for run in batch.runs for value in run.values]
-            began = source.fold.block if before is None else before
-            refused = source.refused.setdefault(began or 0, [])
-            for message, fault in decoded.rejected:
-                place = batch.topic, batch.partition, int(offsets[message])
-                refused.append(await self._reject(*place, values[message], fault))
         if asyncio.get_running_loop().time() >= source.due_at:
             await self._flush(source)
 
@@ -201,18 +200,24 @@ class Aggregate(RoleService):
         stamps = [self._clock.at_wall(ms / 1000.0) for ms in run.timestamps]
         return np.array(stamps, np.float64)
 
-    async def _reject(
+    async def _refuse(
         self,
-        topic: str,
-        partition: int,
-        offset: int,
-        value: bytes | None,
-        fault: codec.Fault,
-    ) -> asyncio.Future[Any]:
-        self._metrics.rejected.inc()
-        rejected = codec.rejection(topic, partition, offset, value, fault)
-        key = f"{topic}/{partition}/{offset}"
-        return await self._outbox.send("rejected", codec.encode(rejected), key=key)
+        source: _Source,
+        batch: FetchedBatch,
+        block: int,
+        faults: Sequence[tuple[int, codec.Fault]],
+        offsets: NDArray[np.int64],
+    ) -> None:
+        """Tell what of a batch is refused; ``block`` was open when it began."""
+        topic, partition = batch.topic, batch.partition
+        values = [value for run in batch.runs for value in run.values]
+        refused = source.refused.setdefault(block, [])
+        for message, fault in faults:
+            self._metrics.rejected.inc()
+            offset = int(offsets[message])
+            rejected = codec.rejection(topic, partition, offset, values[message], fault)
+            key = f"{topic}/{partition}/{offset}"
+            refused.append(await self._outbox.send("rejected", codec.encode(rejected), key=key))
 
     async def _flush(self, source: _Source) -> None:
         """Hand the producer what changed since the last flush."""
@@ -326,7 +331,9 @@ class Aggregate(RoleService):
 def _durable(source: _Source) -> bool:
     """Whether the broker has acknowledged all that was folded of a source."""
     return source.sent is source.folded and all(
-        future.done() for _, sends in source.sends for future in sends
+        future.done() and not future.cancelled() and future.exception() is None
+        for _, sends in source.sends
+        for future in sends
     )
 
 

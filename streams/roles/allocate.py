@@ -43,7 +43,11 @@ class Allocate(RoleService):
         specs.listen(self._on_spec)
 
     async def on_assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
-        """Grants are learned again from the proposals, which plan repeats while unmet."""
+        """Grants are learned again from proposals.
+
+        Until a workload that has what it wants proposes again, what it holds is not counted: a
+        pool may be granted more than it has for that long.
+        """
         del partitions
         self._pools.clear()
         return {}

@@ -94,7 +94,7 @@ class Owned:
     ) -> tuple[Step, StepResult]:
         """One step of the core.  ``specs`` in place of those that wait."""
         if specs is None:
-            count = _fitting(self.changes)
+            count = fitting(self.changes)
             specs, self.changes = tuple(self.changes[:count]), self.changes[count:]
         step = Step(
             now=now,
@@ -117,7 +117,7 @@ class Owned:
         return await outbox.send("steps", codec.encode(record), key=None, partition=self.partition)
 
 
-def _fitting(changes: Sequence[SpecChange]) -> int:
+def fitting(changes: Sequence[SpecChange]) -> int:
     """How many of the changes one step takes up; at least one, if there is one."""
     size = 0
     for count, change in enumerate(changes):

@@ -31,7 +31,7 @@ from streams.loadlog import past
 from streams.metrics import Metrics
 from streams.progress import PartitionProgress
 from streams.recovery import Recovered, Recovery
-from streams.roles.owned import Owned
+from streams.roles.owned import Owned, fitting
 from streams.roles.role import RoleService
 from streams.roles.rounds import Rounds
 from streams.roles.unreadable import Unreadable
@@ -187,19 +187,20 @@ class Plan(RoleService):
     async def _relearn(self, owned: Owned, found: Recovered) -> None:
         """Read what the load log has of workloads whose snapshots were lost."""
         known = self._known(owned.partition)
-        names = tuple(sorted(set(found.lost) & known.keys()))
         offsets = await self._rebuild_from(owned.partition), owned.loads - 1
-        if not names or offsets[0] > offsets[1]:
-            return
         specs = [
             SpecChange(workload=name, revision=known[name][1], spec=known[name][0])
-            for name in names
+            for name in sorted(set(found.lost) & known.keys())
         ]
-        records = await past(self._ranges, owned.partition, offsets, names)
-        step, _ = owned.apply(self._clock.now(), records, relearn=names, specs=tuple(specs))
-        logged = await owned.record(self._outbox, step, offsets)
-        await self.acknowledged([logged])
-        owned.logged(logged.result().offset)
+        while specs and offsets[0] <= offsets[1]:
+            count = fitting(specs)
+            some, specs = tuple(specs[:count]), specs[count:]
+            names = tuple(change.workload for change in some)
+            records = await past(self._ranges, owned.partition, offsets, names)
+            step, _ = owned.apply(self._clock.now(), records, relearn=names, specs=some)
+            logged = await owned.record(self._outbox, step, offsets)
+            await self.acknowledged([logged])
+            owned.logged(logged.result().offset)
 
     async def _rebuild_from(self, partition: int) -> int:
         since = time.time() - self.settings.rebuild_s
