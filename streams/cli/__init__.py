@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "Why this number of replicas, and not one more or fewer.",
     "check": "Check AgentScaler and Pool files.",
     "schema": "Print the JSON Schemas of all records.",
+    "record": "Record decisions, and all that led to them, into a folder.",
     "replay": "Run a recorded step log through the core again.",
     "backtest": "Policies side by side on a trace of yours, or a published one.",
 }
