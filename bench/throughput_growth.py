@@ -14,7 +14,7 @@ from throughput_run import Run, race
 
 from streams.settings import Settings
 
-EVENTS = 500_000
+EVENTS = 2_000_000
 """Events of a row, at most."""
 
 BYTES = 400_000_000
