@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import signal
 import sys
 from typing import Any
@@ -88,7 +89,7 @@ def _quantile(values: list[float], level: float) -> float | None:
     if not values:
         return None
     ordered = sorted(values)
-    return round(ordered[max(-int(-level * len(ordered) // 1), 1) - 1], 4)
+    return round(ordered[max(math.ceil(level * len(ordered)), 1) - 1], 4)
 
 
 def _print(told: dict[str, Any], indent: str = "") -> None:

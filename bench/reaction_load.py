@@ -11,10 +11,9 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 from confluent_kafka import Producer
-from throughput_fill import values
+from throughput_fill import endless
 
 AHEAD = 300_000
 SLICE_S = 0.01
@@ -53,7 +52,7 @@ def main() -> None:
     producer = Producer({"bootstrap.servers": given.bootstrap, "linger.ms": 5, "acks": "all"})
     sent, paced, since = 0, 0, time.monotonic()
     rate: float | None = None
-    stream = _endless()
+    stream = endless(MADE, namespace="default")
     while not orders.over:
         if orders.rate != rate:
             rate, paced, since = orders.rate, 0, time.monotonic()
@@ -78,14 +77,6 @@ def main() -> None:
         if rate or due == 0:
             time.sleep(SLICE_S)
     producer.flush(10)
-
-
-def _endless() -> Iterator[bytes]:
-    while True:
-        batch = list(values(MADE, namespace="default"))
-        begun = time.monotonic()
-        while time.monotonic() < begun + 1.0:
-            yield from batch
 
 
 if __name__ == "__main__":

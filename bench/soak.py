@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from chaos.fleet import Fleet, Worker
 from chaos.watch import offsets
 from confluent_kafka import Producer
-from throughput_fill import counted, say, values
+from throughput_fill import counted, endless, say
 
 from lab.servers import KafkaServer, ToolsMissingError
 from models.domain.load import Progress
@@ -85,7 +84,7 @@ class Publisher:
             raise SoakError(f"{left} messages were not acknowledged")
 
     def _publish(self) -> None:
-        for number, value in enumerate(_endless()):
+        for number, value in enumerate(endless(2000, together=TOGETHER)):
             while self.sent - self.folded > AHEAD and not self._over.is_set():
                 self._producer.poll(0.002)
             if self._over.is_set():
@@ -98,15 +97,6 @@ class Publisher:
                 else:
                     break
             self.sent += TOGETHER
-
-
-def _endless() -> Iterator[bytes]:
-    """Messages stamped anew about every second: stamping each would be what costs."""
-    while True:
-        batch = list(values(2000, together=TOGETHER))
-        begun = time.monotonic()
-        while time.monotonic() < begun + 1.0:
-            yield from batch
 
 
 def main() -> None:

@@ -126,6 +126,15 @@ def values(
         yield value if together == 1 else b"[" + value + b"]"
 
 
+def endless(messages: int, *, together: int = 1, namespace: str = "prod") -> Iterator[bytes]:
+    """``values`` again and again, stamped anew about every second: stamping each is what costs."""
+    while True:
+        batch = list(values(messages, together=together, namespace=namespace))
+        begun = time.monotonic()
+        while time.monotonic() < begun + 1.0:
+            yield from batch
+
+
 def fill(
     settings: Settings,
     *,

@@ -123,8 +123,7 @@ class Recovery:
     async def recover(self, partition: int) -> Recovered:
         """The state of a partition; never raises because of what the logs hold."""
         begin, end = await self._ranges.bounds("steps", partition)
-        held = await self._snapshots(partition)
-        checkpoints = self._checkpoints(held, partition)
+        held, checkpoints = await self._snapshots(partition)
         known = [checkpoint for checkpoint in checkpoints if checkpoint.position >= begin]
         first = min((c.position for c in known[:2]), default=max(end - MOST_STEPS, begin))
         steps = _Log(end)
@@ -179,16 +178,19 @@ class Recovery:
             unsure_at=steps.newest_at,
         )
 
-    async def _snapshots(self, partition: int) -> list[Found]:
+    async def _snapshots(self, partition: int) -> tuple[list[Found], list[Checkpoint]]:
         """The newest snapshots, back to where the last two checkpoints' rounds began.
+
+        Beside them their checkpoints that can be opened, the newest first.
 
         Where a few checkpoints in a row cannot be opened, those before them cannot either: they
         are of another version or another key.
         """
         begin, end = await self._ranges.bounds("snapshots", partition)
         held: list[Found] = []
+        checkpoints: list[Checkpoint] = []
         low, width = end, STRETCH
-        while low > begin and not self._reaches(held, low, partition):
+        while low > begin and not _reaches(held, checkpoints, low):
             high, low = low, max(low - width, begin)
             width *= 4
             stretch = [
@@ -197,22 +199,14 @@ class Recovery:
                 for found in some
             ]
             held = stretch + held
-        return held
+            checkpoints += self._opened(stretch, partition)
+            checkpoints.sort(key=lambda c: (c.writer, c.position), reverse=True)
+        return held, checkpoints
 
-    def _reaches(self, held: Sequence[Found], low: int, partition: int) -> bool:
-        checkpoints = self._checkpoints(held, partition, quiet=True)
-        if not checkpoints:
-            return sum(map(_is_checkpoint, held)) >= REFUSED
-        return len(checkpoints) > 1 and all(
-            checkpoint.since is None or checkpoint.since >= low for checkpoint in checkpoints[:2]
-        )
-
-    def _checkpoints(
-        self, held: Sequence[Found], partition: int, *, quiet: bool = False
-    ) -> list[Checkpoint]:
-        """Those that can be opened, the newest first; of the others it is said why, or nothing."""
+    def _opened(self, some: Sequence[Found], partition: int) -> list[Checkpoint]:
+        """Checkpoints among them that can be opened; of the others it is said why."""
         opened = []
-        for found in filter(_is_checkpoint, held):
+        for found in filter(_is_checkpoint, some):
             why = "it is no checkpoint of this partition"
             try:
                 checkpoint = self._sealer.open(found.value or b"")
@@ -220,9 +214,9 @@ class Recovery:
                 checkpoint, why = None, str(error)
             if isinstance(checkpoint, Checkpoint) and checkpoint.partition == partition:
                 opened.append(checkpoint)
-            elif not quiet:
+            else:
                 log.warning("the checkpoint at snapshots/%d@%d: %s", partition, found.offset, why)
-        return sorted(opened, key=lambda c: (c.writer, c.position), reverse=True)
+        return opened
 
     async def _states(
         self, checkpoint: Checkpoint, held: Sequence[Found], openings: Openings
@@ -342,6 +336,15 @@ def _restore(
             log.warning("the snapshot of %s is discarded: %s", name, error)
         lost.append(name)
     return tuple(lost)
+
+
+def _reaches(held: Sequence[Found], checkpoints: Sequence[Checkpoint], low: int) -> bool:
+    """Whether what was read from ``low`` on is enough to begin from."""
+    if not checkpoints:
+        return sum(map(_is_checkpoint, held)) >= REFUSED
+    return len(checkpoints) > 1 and all(
+        checkpoint.since is None or checkpoint.since >= low for checkpoint in checkpoints[:2]
+    )
 
 
 def _is_checkpoint(found: Found) -> bool:
