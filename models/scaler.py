@@ -19,16 +19,20 @@ from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import Forecaster, ForecasterState
+from models.forecasting.forecaster import COLD_MARGIN, Forecaster, ForecasterState, Outlook
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
-from models.policy.stabilization import down_window_s
-from models.policy.tolerance import tolerated
+from models.policy.stabilization import down_window_s, latency_window_s
+from models.policy.tolerance import DOWN_DEFAULT, tolerated
+from models.sizing import Sizing, SizingState, Stride
 from models.verdict import Verdict
 from models.window import LATENCY_S, Window
 
-LEVEL = 0.9
-"""Quantile of demand that is sized for; sizing to the violation budget itself comes later."""
+LEVEL = 0.95
+"""Quantile of demand that forecasts are published with."""
+
+BUDGET = 0.01
+"""Share of requests that may miss the SLO where the spec has none."""
 
 SLO_LEVEL = 0.95
 """Quantile of latency that is held against the SLO where latency alone decides."""
@@ -59,6 +63,8 @@ class ScalerState(Struct, frozen=True, array_like=True):
     last: tuple[dict[str, int], float] | None
     measures: tuple[Unit, int]
     forecaster: ForecasterState
+    sizing: SizingState
+    stood: int | None
 
 
 class Scaler:
@@ -69,10 +75,12 @@ class Scaler:
         "_last",
         "_next_step",
         "_scaled",
+        "_stood",
         "_wished",
         "corrections",
         "demand",
         "forecaster",
+        "sizing",
         "spec",
         "window",
         "workload",
@@ -85,6 +93,9 @@ class Scaler:
         self.window = window
         self.demand = self._meter(spec)
         self.forecaster = Forecaster()
+        self.sizing = Sizing(STEP_S)
+        self._stood: int | None = None
+        """Replicas ready when the last step ended."""
         self.corrections = 0
         self._closed: int | None = None
         self._next_step: int | None = None
@@ -98,6 +109,7 @@ class Scaler:
         meter = self._meter(spec)
         if meter.measures() != self.demand.measures():
             self.forecaster = Forecaster()
+            self.sizing = Sizing(STEP_S)
             self._next_step = None
         self.demand = meter
         self.spec = spec
@@ -133,9 +145,56 @@ class Scaler:
                 continue
             ahead = math.ceil(self.horizon_s / STEP_S)
             self.forecaster.close(step, value, self.demand.starts(step), ahead)
+            self._size(step, value)
             ended = True
         self._next_step = max(self._next_step, last + 1)
         return ended
+
+    def _size(self, step: int, value: float) -> None:
+        """Score what could have been done in a step that is over, and what was done."""
+        outlook, spec = self.forecaster.outlook, self.spec
+        capacity = spec.demand.per_replica
+        if capacity is None or outlook is None:
+            return
+        reported = self.window.replicas.values()
+        ready = sum(gauge.ready for gauge in reported) if reported else None
+        stood, self._stood = self._stood, ready
+        tolerance = spec.behavior.scale_down.tolerance
+        centre, scale = self._outlook(outlook)
+        self.sizing.close(
+            Stride(
+                demand=value,
+                requests=self.demand.requests(step),
+                patience_steps=self.demand.patience_steps,
+                centre=centre,
+                scale=scale,
+                horizon_s=self.horizon_s,
+                startup_steps=math.ceil(self.window.start_up.seconds() / STEP_S),
+                capacity=capacity,
+                least=spec.replicas.min,
+                most=spec.replicas.max,
+                tolerance=DOWN_DEFAULT if tolerance is None else tolerance,
+                budget=BUDGET if spec.slo is None else spec.slo.violations,
+                desired=sum(gauge.desired for gauge in reported) if reported else None,
+                ready=ready if stood is None or ready is None else min(ready, stood),
+                violated=self._violated(step),
+                open=self.demand.open,
+            )
+        )
+
+    def _violated(self, step: int) -> float | None:
+        """Share of the newest finished requests that missed the SLO; None: not measured."""
+        if self.spec.slo is None:
+            return None
+        counts = self.window.latencies_of(self.demand.end_of(step) - 1)
+        total = sum(counts.values())
+        return sketch.slower(counts, self.spec.slo.latency_seconds) / total if total else None
+
+    def _outlook(self, outlook: Outlook) -> tuple[float, float]:
+        """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
+        if outlook.trust == "cold":
+            return outlook.last * (1.0 + COLD_MARGIN), 0.0
+        return outlook.centre, outlook.scale
 
     def forecast(self) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.
@@ -195,8 +254,16 @@ class Scaler:
             latency_driven=self.spec.demand.per_replica is None,
             wished=self._wished,
             scaled=self._scaled,
+            window_s=self._window_s,
         )
         return self._guarded(wished, context, cause)
+
+    @property
+    def _window_s(self) -> float:
+        """The scale-in window where the user set none: the followed candidate's."""
+        if self.spec.demand.per_replica is None:
+            return latency_window_s(self.horizon_s)
+        return float(self.sizing.window_s)
 
     def _guarded(self, wished: _Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
         """What the guards make of a wish, unless it is what is there or was decided already."""
@@ -237,7 +304,7 @@ class Scaler:
             return True
         if replicas > current:
             return False
-        highest = self._wished.highest(now - down_window_s(self.spec, self.horizon_s))
+        highest = self._wished.highest(now - down_window_s(self.spec, self._window_s))
         return highest is not None and highest >= current
 
     def accept(self, decision: Decision) -> None:
@@ -264,15 +331,21 @@ class Scaler:
         short = self.demand.short(self._closed)
         if short is None:
             return None
-        ahead = self.forecaster.quantile(LEVEL)
-        now_wanted = _replicas_for(short, capacity)
-        if ahead is None:
-            return max(now_wanted, current), Reason.DEMAND, "short", short
-        ahead_wanted = _replicas_for(ahead, capacity)
-        if now_wanted > ahead_wanted:
-            reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
-            return now_wanted, reason, "newest", short
-        return ahead_wanted, Reason.FORECAST, "ahead", ahead
+        outlook, sizing = self.forecaster.outlook, self.sizing
+        if outlook is None:
+            return max(_replicas_for(short, capacity), current), Reason.DEMAND, "short", short
+        # A rise that is no noise counts at once; what may be noise, when its step is over.
+        rises = self.demand.surely(short, self._closed) > sizing.now
+        present = short if rises else sizing.now
+        centre, scale = self._outlook(outlook)
+        ahead = max(centre + sizing.margin * scale, 0.0)
+        if sizing.projected > max(present, ahead):
+            projected = sizing.projected
+            return _replicas_for(projected, capacity), Reason.BURST, "ramp", projected
+        if _replicas_for(present, capacity) > _replicas_for(ahead, capacity):
+            reason = Reason.BURST if present > ready * capacity else Reason.DEMAND
+            return _replicas_for(present, capacity), reason, "newest", present
+        return _replicas_for(ahead, capacity), Reason.FORECAST, "ahead", ahead
 
     def _wish_by_latency(self, now: float, current: int) -> _Wish:
         """Capacity is not known: latency alone decides, only upwards, one step at a time.
@@ -296,8 +369,10 @@ class Scaler:
         slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
         return {
             "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
-            "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
-            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
+            "newest": f"{value:.2f} {unit} in the last seconds, {per}",
+            "ramp": f"{value:.2f} {unit} in {self.horizon_s:.0f} s if its rise goes on, {per}",
+            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s, "
+            f"{self.sizing.margin:g} scales above the centre, {per}",
             "unknown": "capacity per replica is not given",
             "waiting": "waiting for the last step's effect",
             "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
@@ -330,6 +405,8 @@ class Scaler:
             last=self._last,
             measures=self.demand.measures(),
             forecaster=self.forecaster.state(),
+            sizing=self.sizing.state(),
+            stood=self._stood,
         )
 
     @classmethod
@@ -345,6 +422,8 @@ class Scaler:
         made._last = state.last
         if made.demand.measures() == state.measures:
             made.forecaster = Forecaster.restored(state.forecaster)
+            made.sizing = Sizing.restored(STEP_S, state.sizing)
+            made._stood = state.stood
         return made
 
     def _meter(self, spec: ScalerSpec) -> DemandMeter:

@@ -191,6 +191,11 @@ class Window:
                     merged[index] = merged.get(index, 0) + count
         return merged
 
+    def latencies_of(self, second: int) -> dict[int, int]:
+        """The latency sketch of the last slot that was over in ``second``."""
+        counts = self._latencies.get((second + 1) // SLOT_S - 1)
+        return {} if counts is None else _unpacked(counts)
+
     def state(self) -> WindowState:
         """All that is held."""
         return WindowState(

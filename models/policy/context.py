@@ -23,7 +23,8 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
 
     ``current`` is what is desired now on the platform; ``wished`` the past wishes before
     stabilisation; ``scaled`` the past changes (at, from, to) we ordered;
-    ``silent_s`` how long telemetry has been missing, None: it never came.
+    ``silent_s`` how long telemetry has been missing, None: it never came; ``window_s`` the
+    scale-in stabilisation where the spec leaves it out.
     """
 
     now: float
@@ -36,6 +37,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     latency_driven: bool
     wished: Wishes
     scaled: Sequence[tuple[float, int, int]]
+    window_s: float
 
     @property
     def missing(self) -> bool:

@@ -1,0 +1,235 @@
+"""Sizing of one workload: candidates' plants and ledger, and which of them is followed.
+
+Rule: learns only from steps that are over; what really happened (violations, replicas paid for)
+corrects the budget that is planned with, within bounds.
+Flow: Stride (a step's numbers) -> Sizing.close -> margin, window, projection -> Scaler.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from msgspec import Struct
+
+from models.demand import sure
+from models.sizing.candidates import MARGINS, named, numbered
+from models.sizing.choice import Standing, budget_left, choose
+from models.sizing.ledger import Ledger, LedgerState
+from models.sizing.plants import Bools, Floats, Plants, PlantsState
+from models.sizing.ramp import Ramp, RampState
+
+CHOOSE_S = 900
+"""How often the choice is made anew."""
+
+DAY_S = 86_400.0
+"""The budget's window; real violations are forgotten with this half-life."""
+
+FIRST = numbered(1, 8)
+"""Followed until the first choice: a margin of 5 scales and HPA's window of 300 s."""
+
+SURE = 1000
+"""Requests that are enough to know a rate to 3 % (1/√n), so that noise is not bought for."""
+
+MOST_STEPS = 6
+"""And no more steps than this are averaged for it."""
+
+
+class Stride(Struct, frozen=True, kw_only=True, gc=False):
+    """One step that is over.  Demand and capacity in the workload's unit.
+
+    ``demand`` of the step; ``requests`` in it, 0 where they say nothing of the demand's noise;
+    ``patience_steps`` how long a request may take; ``centre`` and ``scale`` of the forecast for a
+    horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance`` for
+    scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did; ``violated``
+    share of the step's requests that really missed the SLO, None: not measured; ``open`` whether
+    demand is measured at arrival, so that too few replicas do not change it.
+    """
+
+    demand: float
+    requests: float
+    patience_steps: int
+    centre: float
+    scale: float
+    horizon_s: float
+    startup_steps: int
+    capacity: float
+    least: int
+    most: int
+    tolerance: float
+    budget: float
+    desired: int | None
+    ready: int | None
+    violated: float | None
+    open: bool
+
+
+class SizingState(Struct, frozen=True, array_like=True):
+    """A sizing as a snapshot has it."""
+
+    steps: int
+    followed: int
+    usual: float
+    now: float
+    real: tuple[float, float, float]
+    """(violated, paid, demand), discounted."""
+    standing: Standing | None
+    ramp: RampState
+    plants: PlantsState | None
+    ledger: LedgerState | None
+
+
+class Sizing:
+    """One workload's sizing; ``close`` it step by step, in order."""
+
+    __slots__ = (
+        "_followed",
+        "_keep",
+        "_ledger",
+        "_plants",
+        "_ramp",
+        "_ready",
+        "_real",
+        "_step_s",
+        "_steps",
+        "_usual",
+        "now",
+        "standing",
+    )
+
+    def __init__(self, step_s: int) -> None:
+        """Knows nothing; steps are ``step_s`` seconds."""
+        self._step_s = step_s
+        self._keep = 0.5 ** (step_s / DAY_S)
+        self._steps = 0
+        self._followed = FIRST
+        self._usual = 0.0
+        """Requests in a step, as a mean of the last minutes."""
+        self._real = (0.0, 0.0, 0.0)
+        self._ramp = Ramp(step_s)
+        self._plants: Plants | None = None
+        self._ledger: Ledger | None = None
+        self.now = 0.0
+        """Demand there is, noise averaged out, at the end of the last step."""
+        self.standing: Standing | None = None
+
+    @property
+    def margin(self) -> float:
+        """Above the forecast's centre, in scales."""
+        return named(self._followed)[0]
+
+    @property
+    def window_s(self) -> int:
+        """Scale-in stabilisation."""
+        return named(self._followed)[1]
+
+    @property
+    def projected(self) -> float:
+        """Demand if a ramp that is under way goes on; 0 where there is none."""
+        return self._ramp.projected
+
+    def close(self, stride: Stride) -> None:
+        """One more step is over."""
+        self._ramp.add(stride.demand, stride.horizon_s)
+        self._usual += 0.05 * (stride.requests - self._usual) if self._steps else stride.requests
+        self.now = self._present(stride)
+        if self._plants is None or self._ledger is None:
+            begin = stride.desired if stride.desired is not None else stride.least
+            self._plants = Plants(self._step_s, begin)
+            self._ledger = Ledger(self._step_s, stride.demand)
+        plants, ledger = self._plants, self._ledger
+        ready = plants.ready(stride.startup_steps)
+        ledger.add(self.now, ready, plants.asked, stride.capacity, self._seen(stride, ready))
+        wanted = np.maximum(stride.centre + MARGINS * stride.scale, max(self.now, self.projected))
+        wishes = np.ceil(wanted / stride.capacity - 1e-9)
+        moved = plants.ask(
+            np.clip(wishes, stride.least, stride.most).astype(np.float32), stride.tolerance
+        )
+        ledger.act(moved, stride.capacity)
+        self._observe(stride)
+        self._steps += 1
+        if self._steps % (CHOOSE_S // self._step_s) == 0:
+            budget = budget_left(stride.budget, self.violated)
+            self._followed, self.standing = choose(
+                ledger.missed(), ledger.cost(), self._followed, budget
+            )
+
+    def _present(self, stride: Stride) -> float:
+        """Demand of the newest steps: as many as are needed to know it, none beyond patience.
+
+        A rise that is no noise (``sure``) is not averaged.
+        """
+        steps = math.ceil(SURE / self._usual) if self._usual > 0 else 1
+        steps = min(steps, MOST_STEPS, max(stride.patience_steps, 1))
+        if steps == 1 or stride.requests <= 0:
+            return stride.demand
+        mean = self._ramp.mean(steps)
+        return stride.demand if sure(stride.demand, stride.requests) > mean else mean
+
+    def _seen(self, stride: Stride, ready: Floats) -> Bools | None:
+        """Candidates that would have met the demand that was measured; None: all.
+
+        Where demand is counted by occupancy or by completions, a saturated step says nothing of
+        those that would have had more ready than there was: without the queue they would have
+        met another demand.
+        """
+        if stride.open or stride.ready is None:
+            return None
+        if stride.demand <= stride.ready * stride.capacity:
+            return None
+        seen: Bools = ready <= stride.ready
+        return seen
+
+    @property
+    def violated(self) -> float | None:
+        """Share of demand that really missed the SLO over the last day; None: not known yet."""
+        missed, _, demand = self._real
+        return missed / demand if demand > 0 else None
+
+    @property
+    def regret(self) -> float | None:
+        """What was paid over what the followed candidate would have, as a share; None: unknown."""
+        if self._ledger is None or self.standing is None or self._real[2] <= 0:
+            return None
+        best = self._ledger.cheapest(self.standing.budget)
+        return None if best is None else self._real[1] / self._real[2] / best - 1.0
+
+    def _observe(self, stride: Stride) -> None:
+        """What really happened in the step."""
+        if stride.desired is None or stride.ready is None:
+            return
+        share = stride.violated
+        if share is None:
+            share = float(self.now > stride.ready * stride.capacity * (1.0 + 1e-9))
+        missed, paid, demand = (part * self._keep for part in self._real)
+        self._real = (
+            missed + share * stride.demand,
+            paid + stride.desired * stride.capacity,
+            demand + stride.demand,
+        )
+
+    def state(self) -> SizingState:
+        """All that is remembered."""
+        return SizingState(
+            steps=self._steps,
+            followed=self._followed,
+            usual=self._usual,
+            now=self.now,
+            real=self._real,
+            standing=self.standing,
+            ramp=self._ramp.state(),
+            plants=None if self._plants is None else self._plants.state(),
+            ledger=None if self._ledger is None else self._ledger.state(),
+        )
+
+    @classmethod
+    def restored(cls, step_s: int, state: SizingState) -> Sizing:
+        """The sizing of a state: it goes on as the one that the state was taken of."""
+        made = cls(step_s)
+        made._steps, made._followed, made._usual = state.steps, state.followed, state.usual
+        made.now, made._real, made.standing = state.now, state.real, state.standing
+        made._ramp = Ramp.restored(step_s, state.ramp)
+        if state.plants is not None and state.ledger is not None:
+            made._plants = Plants.restored(step_s, state.plants)
+            made._ledger = Ledger.restored(step_s, state.ledger)
+        return made
