@@ -196,6 +196,13 @@ class Scaler:
             return outlook.last * (1.0 + COLD_MARGIN), 0.0
         return outlook.centre, outlook.scale
 
+    def _ahead(self) -> float | None:
+        """Demand to size for at the horizon; None before a step is over."""
+        if self.forecaster.outlook is None:
+            return None
+        centre, scale = self._outlook(self.forecaster.outlook)
+        return max(centre + self.sizing.margin * scale, 0.0)
+
     def forecast(self) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.
 
@@ -337,8 +344,7 @@ class Scaler:
         # A rise that is no noise counts at once; what may be noise, when its step is over.
         rises = self.demand.surely(short, self._closed) > sizing.now
         present = short if rises else sizing.now
-        centre, scale = self._outlook(outlook)
-        ahead = max(centre + sizing.margin * scale, 0.0)
+        ahead = self._ahead() or 0.0
         if sizing.projected > max(present, ahead):
             projected = sizing.projected
             return _replicas_for(projected, capacity), Reason.BURST, "ramp", projected
@@ -386,7 +392,8 @@ class Scaler:
         return Known(
             spec=self.spec,
             forecaster=self.forecaster,
-            level=LEVEL,
+            ahead=self._ahead(),
+            sizing=None if self.spec.demand.per_replica is None else self.sizing.info(),
             demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
             latency_s=self.latency_s(),

@@ -1,9 +1,8 @@
 """Choice: the cheapest candidate that would have kept the budget, at a price that has an end.
 
 Rule: minimise cost + price · violations, at the lowest price at which the budget is kept
-(Lagrange); but no more is paid for a budget's worth than the
-last of ``PRICES``, because a flash crowd that
-no candidate could have served must not buy idle replicas for two days.
+(Lagrange); but no more is paid for a budget's worth than the last of ``PRICES``, because a flash
+crowd that no candidate could have served must not buy idle replicas for two days.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from msgspec import Struct
 
 from models.sizing.candidates import COUNT
 from models.sizing.ledger import Sums
+from models.sizing.plants import Floats
 
 PRICES = np.array([0.0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.25])
 """Shares of what the followed candidate costs, paid for one budget's worth of violations."""
@@ -41,9 +41,8 @@ def budget_left(budget: float, violated: float | None) -> float:
 class Standing(Struct, frozen=True, array_like=True, gc=False):
     """The followed candidate's count at the last choice.
 
-    ``violations`` and ``budget`` are shares of demand, ``cost`` is capacity bought over demand;
-    ``regret`` is what was really paid over the cheapest candidate that kept the budget, as a
-    share, None before there is anything to compare; ``kept`` whether any kept it.
+    ``violations`` and ``budget`` are shares of demand, ``cost`` is capacity bought over demand,
+    ``price`` what is paid for a budget's worth, of ``PRICES``; ``kept`` whether any kept it.
     """
 
     violations: float
@@ -53,26 +52,37 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     kept: bool
 
 
-def choose(missed: Sums, cost: Sums, followed: int, budget: float) -> tuple[int, Standing]:
+CALM_PER_H = 10.0
+"""Actions an hour that are nobody's concern: HPA's could have 240."""
+
+UNREST = 0.1
+"""What is paid, a share of cost, not to act so many times an hour more."""
+
+
+def choose(
+    missed: Sums, cost: Sums, actions_per_h: Floats, followed: int, budget: float, planned: float
+) -> tuple[int, Standing]:
     """The candidate to follow from now on.
 
-    ``missed`` and ``cost`` by candidate as of ``Ledger``; ``budget`` a share, above 0.
+    ``missed``, ``cost`` and ``actions_per_h`` by candidate as of ``Ledger``; ``budget`` is the
+    spec's share, above 0, by which prices are counted, ``planned`` what of it is planned with.
     """
     x, y = missed.reshape(COUNT), cost.reshape(COUNT)
     scale = max(float(y[followed]), 1e-300)
-    objective = y[None, :] / scale + PRICES[:, None] * (x[None, :] / budget)
+    unrest = UNREST * np.maximum(actions_per_h.reshape(COUNT) / CALM_PER_H - 1.0, 0.0)
+    objective = (y / scale + unrest)[None, :] + PRICES[:, None] * (x[None, :] / budget)
     picks = objective.argmin(axis=1)
-    kept = x[picks] <= budget
+    kept = x[picks] <= planned
     place = int(np.argmax(kept)) if kept.any() else len(PRICES) - 1
     best = int(picks[place])
     gains = objective[place, best] < objective[place, followed] - HYSTERESIS
-    mends = x[followed] > budget and x[best] < x[followed]
+    mends = x[followed] > planned and x[best] < x[followed]
     if gains or mends:
         followed = best
     return followed, Standing(
         violations=float(x[followed]),
         cost=float(y[followed]),
-        budget=budget,
+        budget=planned,
         price=float(PRICES[place]),
         kept=bool(kept.any()),
     )

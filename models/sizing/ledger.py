@@ -37,22 +37,26 @@ class LedgerState(Struct, frozen=True, array_like=True):
     """A ledger as a snapshot has it."""
 
     demand: float
+    steps: float
     missed: bytes
     cost: bytes
+    actions: bytes
 
 
 class Ledger:
     """Sums by candidate, ``SHAPE``, in demand·steps."""
 
-    __slots__ = ("_cost", "_demand", "_keep", "_missed", "_step_s")
+    __slots__ = ("_actions", "_cost", "_demand", "_keep", "_missed", "_step_s", "_steps")
 
     def __init__(self, step_s: int, demand: float = 0.0) -> None:
         """Only what is believed before: ``demand`` is what was seen first, in its unit."""
         self._step_s = step_s
         self._keep = 0.5 ** (step_s / HALF_LIFE_S)
         self._demand = demand * PRIOR_S / step_s
-        self._missed: Sums = np.broadcast_to(TAIL * self._demand, SHAPE).copy()
+        self._missed: Sums = TAIL * self._demand
         windows = 0.02 * np.arange(len(WINDOWS_S))[:, None]
+        self._actions = np.zeros(SHAPE, np.float32)
+        self._steps = PRIOR_S / step_s
         self._cost: Sums = self._demand * (1.0 + MARGIN_COST * MARGINS[None, :] + windows)
 
     def add(
@@ -76,6 +80,14 @@ class Ledger:
     def act(self, moved: Bools, capacity: float) -> None:
         """Actions taken at the end of a step."""
         self._cost += moved * (ACTION_S / self._step_s * capacity)
+        self._actions *= np.float32(self._keep)
+        self._actions += moved
+        self._steps = self._steps * self._keep + 1.0
+
+    def actions_per_hour(self) -> Floats:
+        """Actions an hour, by candidate; before anything was scored it is 0."""
+        found: Floats = self._actions * np.float32(3600.0 / self._step_s / max(self._steps, 1.0))
+        return found
 
     def missed(self) -> Sums:
         """Share of demand in violation, by candidate."""
@@ -93,14 +105,19 @@ class Ledger:
     def state(self) -> LedgerState:
         """All sums."""
         return LedgerState(
-            demand=self._demand, missed=self._missed.tobytes(), cost=self._cost.tobytes()
+            demand=self._demand,
+            steps=self._steps,
+            missed=self._missed.tobytes(),
+            cost=self._cost.tobytes(),
+            actions=self._actions.tobytes(),
         )
 
     @classmethod
     def restored(cls, step_s: int, state: LedgerState) -> Ledger:
         """The ledger of a state.  Raises ``ValueError`` where it has another form."""
         made = cls(step_s)
-        made._demand = state.demand
+        made._demand, made._steps = state.demand, state.steps
+        made._actions = np.frombuffer(state.actions, np.float32).reshape(SHAPE).copy()
         made._missed = np.frombuffer(state.missed).reshape(SHAPE).copy()
         made._cost = np.frombuffer(state.cost).reshape(SHAPE).copy()
         return made

@@ -13,20 +13,21 @@ import numpy as np
 from msgspec import Struct
 
 from models.demand import sure
+from models.domain.decision import SizingInfo
 from models.sizing.candidates import MARGINS, named, numbered
 from models.sizing.choice import Standing, budget_left, choose
-from models.sizing.ledger import Ledger, LedgerState
+from models.sizing.ledger import ACTION_S, HALF_LIFE_S, Ledger, LedgerState
 from models.sizing.plants import Bools, Floats, Plants, PlantsState
 from models.sizing.ramp import Ramp, RampState
 
-CHOOSE_S = 900
+CHOOSE_S = 300
 """How often the choice is made anew."""
 
 DAY_S = 86_400.0
 """The budget's window; real violations are forgotten with this half-life."""
 
-FIRST = numbered(1, 8)
-"""Followed until the first choice: a margin of 5 scales and HPA's window of 300 s."""
+FIRST = numbered(1, 5)
+"""Followed until the first choice: a margin of 2.5 scales and HPA's window of 300 s."""
 
 SURE = 1000
 """Requests that are enough to know a rate to 3 % (1/√n), so that noise is not bought for."""
@@ -68,11 +69,13 @@ class SizingState(Struct, frozen=True, array_like=True):
     """A sizing as a snapshot has it."""
 
     steps: int
+    warm: int
     followed: int
     usual: float
     now: float
-    real: tuple[float, float, float]
-    """(violated, paid, demand), discounted."""
+    real: tuple[float, float, float, float]
+    """(violated, demand) of a day, (paid, demand) of the ledger's past."""
+    desired: int | None
     standing: Standing | None
     ramp: RampState
     plants: PlantsState | None
@@ -83,16 +86,21 @@ class Sizing:
     """One workload's sizing; ``close`` it step by step, in order."""
 
     __slots__ = (
+        "_day",
+        "_demand",
+        "_desired",
         "_followed",
         "_keep",
+        "_keep_day",
         "_ledger",
+        "_missed",
+        "_paid",
         "_plants",
         "_ramp",
-        "_ready",
-        "_real",
         "_step_s",
         "_steps",
         "_usual",
+        "_warm",
         "now",
         "standing",
     )
@@ -100,12 +108,19 @@ class Sizing:
     def __init__(self, step_s: int) -> None:
         """Knows nothing; steps are ``step_s`` seconds."""
         self._step_s = step_s
-        self._keep = 0.5 ** (step_s / DAY_S)
+        self._keep_day = 0.5 ** (step_s / DAY_S)
+        self._keep = 0.5 ** (step_s / HALF_LIFE_S)
         self._steps = 0
+        self._warm = 0
+        """Steps since the forecaster was cold."""
         self._followed = FIRST
         self._usual = 0.0
         """Requests in a step, as a mean of the last minutes."""
-        self._real = (0.0, 0.0, 0.0)
+        self._missed = self._day = 0.0
+        """Demand that really missed the SLO, and all of it, by the day's half-life."""
+        self._paid = self._demand = 0.0
+        """Capacity really paid for, and demand, by the ledger's half-life."""
+        self._desired: int | None = None
         self._ramp = Ramp(step_s)
         self._plants: Plants | None = None
         self._ledger: Ledger | None = None
@@ -139,19 +154,29 @@ class Sizing:
             self._ledger = Ledger(self._step_s, stride.demand)
         plants, ledger = self._plants, self._ledger
         ready = plants.ready(stride.startup_steps)
-        ledger.add(self.now, ready, plants.asked, stride.capacity, self._seen(stride, ready))
+        # While the forecaster is cold all candidates are alike, and for a start-up after it.
+        self._warm = self._warm + 1 if stride.scale > 0 else 0
+        scored = self._warm > stride.startup_steps
+        if scored:
+            seen = self._seen(stride, ready)
+            ledger.add(self.now, ready, plants.asked, stride.capacity, seen)
         wanted = np.maximum(stride.centre + MARGINS * stride.scale, max(self.now, self.projected))
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
         moved = plants.ask(
             np.clip(wishes, stride.least, stride.most).astype(np.float32), stride.tolerance
         )
-        ledger.act(moved, stride.capacity)
+        if scored:
+            ledger.act(moved, stride.capacity)
         self._observe(stride)
         self._steps += 1
         if self._steps % (CHOOSE_S // self._step_s) == 0:
-            budget = budget_left(stride.budget, self.violated)
             self._followed, self.standing = choose(
-                ledger.missed(), ledger.cost(), self._followed, budget
+                ledger.missed(),
+                ledger.cost(),
+                ledger.actions_per_hour(),
+                self._followed,
+                stride.budget,
+                budget_left(stride.budget, self.violated),
             )
 
     def _present(self, stride: Stride) -> float:
@@ -180,19 +205,36 @@ class Sizing:
         seen: Bools = ready <= stride.ready
         return seen
 
+    def info(self) -> SizingInfo:
+        """For the record of a decision."""
+        standing = self.standing
+        return SizingInfo(
+            margin=self.margin,
+            window_s=self.window_s,
+            violations=None if standing is None else round(standing.violations, 6),
+            cost=None if standing is None else round(standing.cost, 6),
+            budget=None if standing is None else round(standing.budget, 6),
+            price=None if standing is None else standing.price,
+            kept=None if standing is None else standing.kept,
+            violated=_rounded(self.violated),
+            regret=_rounded(self.regret),
+        )
+
     @property
     def violated(self) -> float | None:
         """Share of demand that really missed the SLO over the last day; None: not known yet."""
-        missed, _, demand = self._real
-        return missed / demand if demand > 0 else None
+        return self._missed / self._day if self._day > 0 else None
 
     @property
     def regret(self) -> float | None:
-        """What was paid over what the followed candidate would have, as a share; None: unknown."""
-        if self._ledger is None or self.standing is None or self._real[2] <= 0:
+        """What was paid over the cheapest candidate that kept the budget, as a share.
+
+        None: no choice was made yet, or no candidate kept it.
+        """
+        if self._ledger is None or self.standing is None or self._demand <= 0:
             return None
         best = self._ledger.cheapest(self.standing.budget)
-        return None if best is None else self._real[1] / self._real[2] / best - 1.0
+        return None if best is None else self._paid / self._demand / best - 1.0
 
     def _observe(self, stride: Stride) -> None:
         """What really happened in the step."""
@@ -201,21 +243,24 @@ class Sizing:
         share = stride.violated
         if share is None:
             share = float(self.now > stride.ready * stride.capacity * (1.0 + 1e-9))
-        missed, paid, demand = (part * self._keep for part in self._real)
-        self._real = (
-            missed + share * stride.demand,
-            paid + stride.desired * stride.capacity,
-            demand + stride.demand,
-        )
+        moved = self._desired not in (None, stride.desired)
+        self._desired = stride.desired
+        action = ACTION_S / self._step_s if moved else 0.0
+        self._missed = self._missed * self._keep_day + share * stride.demand
+        self._day = self._day * self._keep_day + stride.demand
+        self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
+        self._demand = self._demand * self._keep + stride.demand
 
     def state(self) -> SizingState:
         """All that is remembered."""
         return SizingState(
             steps=self._steps,
+            warm=self._warm,
             followed=self._followed,
             usual=self._usual,
             now=self.now,
-            real=self._real,
+            real=(self._missed, self._day, self._paid, self._demand),
+            desired=self._desired,
             standing=self.standing,
             ramp=self._ramp.state(),
             plants=None if self._plants is None else self._plants.state(),
@@ -226,10 +271,16 @@ class Sizing:
     def restored(cls, step_s: int, state: SizingState) -> Sizing:
         """The sizing of a state: it goes on as the one that the state was taken of."""
         made = cls(step_s)
-        made._steps, made._followed, made._usual = state.steps, state.followed, state.usual
-        made.now, made._real, made.standing = state.now, state.real, state.standing
+        made._steps, made._warm, made._usual = state.steps, state.warm, state.usual
+        made._followed = state.followed
+        made.now, made.standing, made._desired = state.now, state.standing, state.desired
+        made._missed, made._day, made._paid, made._demand = state.real
         made._ramp = Ramp.restored(step_s, state.ramp)
         if state.plants is not None and state.ledger is not None:
             made._plants = Plants.restored(step_s, state.plants)
             made._ledger = Ledger.restored(step_s, state.ledger)
         return made
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
