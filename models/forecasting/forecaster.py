@@ -103,8 +103,9 @@ class Forecaster:
         "outlook",
     )
 
-    def __init__(self) -> None:
-        """Knows nothing."""
+    def __init__(self, step_s: int = STEP_S) -> None:
+        """Knows nothing.  ``step_s``: of the grid; live it is ``STEP_S``."""
+        del step_s  # TODO
         self._model = ResidualModel()
         self._promises = Promises(len(FEATURES))
         self._values = array("d")
@@ -150,6 +151,10 @@ class Forecaster:
             trust=trust,
             why=why,
         )
+
+    def experts(self) -> dict[str, float]:
+        """What each expert says of the horizon."""
+        return {}
 
     def quantile(self, level: float) -> float | None:
         """Demand at ``level`` at the horizon; None before the first step is closed."""
