@@ -1,55 +1,50 @@
-"""The forecaster: the online expert where it has earned trust, else the last value.
+"""The forecaster: a mixture of experts, and how far it misses.
 
-Rule: causal, on the grid of steps; its scale is the workload's own recent change; it says which
-of its two models spoke and why (the trust gate), with hysteresis.
+Rule: causal, on the grid of steps; its scale is the workload's own recent misses, so that ten
+times the demand is ten times the forecast; it says how far it is to be trusted and why (the trust
+gate), with hysteresis.  A gap is no demand of zero: nothing is learned of it.
 Flow: DemandMeter steps -> Forecaster -> Outlook -> Scaler.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from typing import Literal
 
 from msgspec import Struct
 
 from models.demand import STEP_S
-from models.forecasting.promises import Promise, Promises
-from models.forecasting.residual import FEATURES, ModelState, ResidualModel
-from models.forecasting.residuals import Largest, Residuals
+from models.forecasting.drift import Drift
+from models.forecasting.experts import NAMES, PRIOR, Moment, look
+from models.forecasting.grid import keep
+from models.forecasting.levels import Levels
+from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
+from models.forecasting.promises import MOST, Promise, Promises
+from models.forecasting.residual import FEATURES, HALF_LIFE_S, ModelState, ResidualModel
+from models.forecasting.residuals import ANCHORS, Residuals
+from models.forecasting.season import Season
+from models.forecasting.spread import Spread
+
+VERSION = "mixture/1"
 
 COLD_LABELS = 30
 """Labels below which nothing is claimed: five minutes of steps."""
 
 TRUST_BELOW = 0.98
 TRUST_ABOVE = 1.02
-"""Hysteresis of the trust gate, as a ratio of the expert's error to the last value's."""
+"""Hysteresis of the trust gate, as a ratio of the mixture's error to the last value's."""
 
-ERROR_HALF_LIFE_S = 900.0
-SCALE_HALF_LIFE_S = 900.0
-FAST_HALF_LIFE_S = 60.0
-SLOW_HALF_LIFE_S = 600.0
+ERROR_HALF_LIFE_S = 3600.0
 
 COLD_MARGIN = 0.5
 """Margin over the last value while cold: wide, and said to be so."""
 
-LAGS = 30
-"""Steps that the features look back."""
+DRIFTED = 0.1
+"""What the residuals of before a drift still count."""
 
-DAY_S = 86_400
+_INPUTS = len(FEATURES) + len(NAMES)
 
 Trust = Literal["predictive", "reactive", "cold"]
-
-
-def decay(half_life_s: float) -> float:
-    """Weight kept per step for a half-life in seconds: 0.5 ** (STEP_S / half_life_s)."""
-    return float(0.5 ** (STEP_S / half_life_s))
-
-
-KEEP_ERROR = decay(ERROR_HALF_LIFE_S)
-KEEP_SCALE = decay(SCALE_HALF_LIFE_S)
-KEEP_FAST = decay(FAST_HALF_LIFE_S)
-KEEP_SLOW = decay(SLOW_HALF_LIFE_S)
 
 
 class Outlook(Struct, frozen=True, array_like=True, gc=False):
@@ -68,17 +63,20 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     """A forecaster as a snapshot has it."""
 
     model: ModelState
-    promises: list[Promise]
-    values: list[float]
-    starts: tuple[float, float]
-    averages: tuple[float, float, float]
-    """(scale, fast, slow)"""
+    promises: bytes
+    levels: bytes
+    season: tuple[bytes, int, float, int]
+    spread: bytes
+    weights: bytes
+    residuals: tuple[int, float, bytes, bytes]
+    drift: tuple[bytes, float, int, int]
+    recent: tuple[int, float, float]
+    """(newest step, its value, its request starts)"""
+    learned: tuple[int, int, float]
+    """(labels, step of the newest, largest miss)"""
     errors: tuple[float, float]
-    """(expert, last value)"""
+    """(mixture, last value)"""
     trusted: bool
-    missed: tuple[int, list[tuple[int, float]]]
-    expert: bytes
-    last: bytes
     outlook: Outlook | None
 
 
@@ -86,75 +84,124 @@ class Forecaster:
     """One workload's forecaster; ``close`` it step by step, in order."""
 
     __slots__ = (
+        "_changes",
+        "_drift",
         "_error",
         "_error_last",
-        "_expert",
-        "_fast",
         "_known",
-        "_last",
+        "_labels",
+        "_labelled",
+        "_levels",
         "_missed",
+        "_mixture",
         "_model",
         "_promises",
-        "_scale",
-        "_slow",
-        "_starts",
+        "_recent",
+        "_residuals",
+        "_season",
+        "_spread",
         "_trusted",
-        "_values",
         "outlook",
+        "step_s",
     )
 
     def __init__(self, step_s: int = STEP_S) -> None:
-        """Knows nothing.  ``step_s``: of the grid; live it is ``STEP_S``."""
-        del step_s  # TODO
+        """Knows nothing.  ``step_s`` is the grid's step: 10 s live."""
+        self.step_s = step_s
         self._model = ResidualModel()
-        self._promises = Promises(len(FEATURES))
-        self._values = array("d")
-        """The newest ``LAGS`` + 1 values, oldest first."""
-        self._starts = (0.0, 0.0)
-        """Request starts of the last two steps."""
-        self._scale = 0.0
-        self._fast = 0.0
-        self._slow = 0.0
+        self._promises = Promises(len(ANCHORS), _INPUTS)
+        self._levels = Levels()
+        self._season = Season()
+        self._spread = Spread()
+        self._mixture = Mixture(PRIOR)
+        self._residuals = Residuals()
+        self._drift = Drift()
+        self._recent = (-1, 0.0, 0.0)
+        self._labels = 0
+        self._labelled = -1
+        self._missed = 0.0
+        """The largest miss, fading."""
         self._error = 0.0
         self._error_last = 0.0
         self._trusted = False
-        self._missed = Largest()
         self._known: tuple[float, float | None] | None = None
         """(level, quantile) asked for last, until one more step is over."""
-        self._expert = Residuals()
-        self._last = Residuals()
+        self._changes: tuple[float, ...] = ()
+        """What the experts said of the outlook."""
         self.outlook: Outlook | None = None
 
     @property
     def learned(self) -> int:
         """Labels learned so far."""
-        return self._model.learned
+        return self._labels
 
     def close(self, step: int, value: float, starts: float, horizon_steps: int) -> None:
-        """Step ``step`` is over and its value known: learn what was promised of it, look ahead."""
+        """Step ``step`` is over and its value known: learn what was promised of it, look ahead.
+
+        Steps that are left out are gaps; a value that is no demand (NaN, infinite, negative) is
+        as if it was left out.
+        """
+        if not 0.0 <= value < math.inf:
+            return
         self._known = None
         self._learn(step, value)
-        self._track(value, starts)
-        features = array("f", self._features(step))
-        scale = max(self._scale, 0.05 * self._slow, 1e-9)
-        change = self._model.predict(features) * scale
-        self._model.rest()
-        centre = max(value + change, 0.0)
-        self._promises.add((step + horizon_steps, value, centre, scale), features)
+        before, last, started = self._recent
+        known = before >= 0
+        elapsed_s = float(self.step_s * max(step - before, 1)) if known else float(self.step_s)
+        at_s = (step + 0.5) * self.step_s
+        self._levels.add(value, elapsed_s)
+        self._season.add(at_s, value)
+        scale = self._scale(value)
+        adjacent = known and step == before + 1
+        said = look(
+            self._levels,
+            self._season,
+            Moment(
+                last=value,
+                back=value - last if adjacent else 0.0,
+                starts=(starts - started) / (1.0 + starts) if adjacent else 0.0,
+                scale=scale,
+                at_s=at_s,
+                step_s=self.step_s,
+                ahead_s=float(horizon_steps * self.step_s),
+            ),
+        )
+        self._recent = (step, value, starts)
+        lowest = -value / scale
+        expert = max(self._model.predict(said.features), lowest)
+        self._changes = (*said.changes, expert)
+        mixed = max(self._mixture.predict(self._changes), lowest)
         trust, why = self._trust()
+        change = mixed if trust == "predictive" else 0.0
+        if step % self._stride(horizon_steps) == 0:
+            self._promises.add(
+                step + horizon_steps,
+                value,
+                # Negative: it is what was believed before anything was learned.
+                scale if self._labels >= COLD_LABELS else -scale,
+                (mixed, change),
+                self._residuals.anchors(),
+                (*said.features, *self._changes),
+            )
         self.outlook = Outlook(
             step=step,
             horizon_steps=horizon_steps,
             last=value,
-            centre=centre if trust == "predictive" else value,
+            centre=max(value + change * scale, 0.0) if change else value,
             scale=scale,
             trust=trust,
             why=why,
         )
 
     def experts(self) -> dict[str, float]:
-        """What each expert says of the horizon."""
-        return {}
+        """Demand at the horizon as each expert says it; empty before the first step."""
+        outlook = self.outlook
+        if outlook is None:
+            return {}
+        return {
+            name: max(outlook.last + change * outlook.scale, 0.0)
+            for name, change in zip(NAMES, self._changes, strict=True)
+        }
 
     def quantile(self, level: float) -> float | None:
         """Demand at ``level`` at the horizon; None before the first step is closed."""
@@ -166,76 +213,75 @@ class Forecaster:
         outlook = self.outlook
         if outlook is None:
             return None
-        residual = self._residuals(outlook).quantile(level)
-        if outlook.trust == "cold" or residual is None:
+        residual = self._residuals.quantile(level)
+        if residual is None:
             return outlook.last * (1.0 + COLD_MARGIN)
         # Scales from a quiet time make giants of a burst's residuals; what is added is never
         # more than was ever missed by within the window.
-        margin = min(residual * outlook.scale, self._missed.value())
-        return max(outlook.centre + margin, 0.0)
+        margin = min(residual * outlook.scale, self._missed)
+        reached = max(outlook.centre + margin, 0.0)
+        return max(reached, outlook.last * (1.0 + COLD_MARGIN)) if outlook.trust == "cold" else reached
 
     def overload_probability(self, capacity: float) -> float | None:
         """Chance that demand at the horizon exceeds ``capacity``; None while cold."""
         outlook = self.outlook
         if outlook is None or outlook.trust == "cold":
             return None
-        if capacity - outlook.centre > self._missed.value():
+        if capacity - outlook.centre > self._missed:
             return 0.0  # Never missed by so much within the window.
-        return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
+        return self._residuals.above((capacity - outlook.centre) / outlook.scale)
 
-    def _residuals(self, outlook: Outlook) -> Residuals:
-        return self._expert if outlook.trust == "predictive" else self._last
+    def _stride(self, horizon_steps: int) -> int:
+        """Of so many steps one is promised."""
+        return -(-horizon_steps // MOST)
+
+    def _scale(self, newest: float) -> float:
+        return self._spread.scale(self._levels.averages[1], newest, self.step_s)
 
     def _learn(self, step: int, value: float) -> None:
         while (due := self._promises.due) is not None and due <= step:
-            last, centre, scale, features = self._promises.pop()
-            if due < step:
-                continue  # The horizon was shortened: its step went by unmatched.
-            self._model.learn(features, (value - last) / scale)
-            self._expert.add((value - centre) / scale)
-            self._last.add((value - last) / scale)
-            self._missed.add(value - min(centre, last))
-            # Relative to the scale of its time, so that one burst does not outvote the rest.
-            self._error = KEEP_ERROR * self._error + abs(value - centre) / scale
-            self._error_last = KEEP_ERROR * self._error_last + abs(value - last) / scale
-            moved = abs(value - last)
-            first = self._model.learned == 1
-            self._scale = moved if first else KEEP_SCALE * self._scale + (1 - KEEP_SCALE) * moved
+            promise = self._promises.pop()
+            if due == step:  # Else its step was a gap, or the horizon was shortened.
+                self._settle(promise, value)
 
-    def _track(self, value: float, starts: float) -> None:
-        if not self._values:
-            self._fast = self._slow = value
-        self._fast = KEEP_FAST * self._fast + (1 - KEEP_FAST) * value
-        self._slow = KEEP_SLOW * self._slow + (1 - KEEP_SLOW) * value
-        self._starts = (self._starts[1] if self._values else starts, starts)
-        self._values = self._values[-LAGS:]
-        self._values.append(value)
+    def _settle(self, promise: Promise, value: float) -> None:
+        """A promise's step is over, with ``value``."""
+        overlap = float(len(self._promises) + 1)
+        since = promise.due - self._labelled if self._labels else 1
+        elapsed_s = float(self.step_s * max(since, 1))
+        self._labels += 1
+        self._labelled = promise.due
+        scale = abs(promise.scale)
+        actual = (value - promise.last) / scale
+        centre = max(promise.last + promise.said * scale, 0.0)
+        width = len(FEATURES)
+        self._model.learn(promise.inputs[:width], actual, keep(HALF_LIFE_S, elapsed_s))
+        kept = keep(SHARE_HALF_LIFE_S, elapsed_s)
+        self._mixture.learn(promise.inputs[width:], actual, overlap=overlap, kept=kept)
+        self._spread.add(abs(value - centre), max(promise.last, 1e-9), elapsed_s)
+        faded = keep(HALF_LIFE_S, elapsed_s)
+        self._missed = max(self._missed * faded, value - min(centre, promise.last))
+        # Before anything was known of the scale it was a guess: what is known now is better.
+        unit = scale if promise.scale > 0 else self._scale(promise.last)
+        residual = (value - centre) / unit
+        if promise.scale > 0:
+            self._residuals.correct(residual, promise.asked, overlap=overlap)
+        self._residuals.add(residual, elapsed_s)
+        if self._drift.add(residual, overlap):
+            self._drifted()
+        # Relative to the scale of its time, so that one burst does not outvote the rest.
+        held = keep(ERROR_HALF_LIFE_S, elapsed_s)
+        self._error = held * self._error + abs(actual - promise.centre)
+        self._error_last = held * self._error_last + abs(actual)
 
-    def _features(self, step: int) -> tuple[float, ...]:
-        values = self._values
-        now = values[-1]
-        unit = max(self._scale, 0.05 * self._slow, 1e-9)
-        angle = 2 * math.pi * ((step * STEP_S) % DAY_S) / DAY_S
-
-        def back(steps: int) -> float:
-            return (now - values[max(len(values) - 1 - steps, 0)]) / unit
-
-        return (
-            back(1),
-            back(3),
-            back(6),
-            back(LAGS),
-            (self._fast - now) / unit,
-            (self._slow - now) / unit,
-            (self._starts[1] - self._starts[0]) / (1.0 + self._starts[1]),
-            math.sin(angle),
-            math.cos(angle),
-        )
+    def _drifted(self) -> None:
+        """Misses are larger than they were: the past counts less."""
+        self._residuals.fade(DRIFTED)
+        self._spread.forget()
 
     def _trust(self) -> tuple[Trust, str]:
-        learned = self._model.learned
-        if learned < COLD_LABELS:
-            return "cold", f"{learned} of {COLD_LABELS} steps learned"
+        if self._labels < COLD_LABELS:
+            return "cold", f"{self._labels} of {COLD_LABELS} steps learned"
         ratio = self._error / self._error_last if self._error_last > 0 else 1.0
         self._trusted = ratio < (TRUST_ABOVE if self._trusted else TRUST_BELOW)
         why = f"error {ratio:.2f} times the last value's"
@@ -246,30 +292,34 @@ class Forecaster:
         return ForecasterState(
             model=self._model.state(),
             promises=self._promises.state(),
-            values=self._values.tolist(),
-            starts=self._starts,
-            averages=(self._scale, self._fast, self._slow),
+            levels=self._levels.state(),
+            season=self._season.state(),
+            spread=self._spread.state(),
+            weights=self._mixture.state(),
+            residuals=self._residuals.state(),
+            drift=self._drift.state(),
+            recent=self._recent,
+            learned=(self._labels, self._labelled, self._missed),
             errors=(self._error, self._error_last),
             trusted=self._trusted,
-            missed=self._missed.state(),
-            expert=self._expert.state(),
-            last=self._last.state(),
             outlook=self.outlook,
         )
 
     @classmethod
-    def restored(cls, state: ForecasterState) -> Forecaster:
+    def restored(cls, state: ForecasterState, step_s: int = STEP_S) -> Forecaster:
         """The forecaster of a state: it goes on as the one that the state was taken of."""
-        made = cls()
+        made = cls(step_s)
         made._model = ResidualModel.restored(state.model)
-        made._promises = Promises.restored(len(FEATURES), state.promises)
-        made._values = array("d", state.values)
-        made._starts = state.starts
-        made._scale, made._fast, made._slow = state.averages
+        made._promises = Promises(len(ANCHORS), _INPUTS, state.promises)
+        made._levels = Levels(state.levels)
+        made._season = Season(state.season)
+        made._spread = Spread(state.spread)
+        made._mixture = Mixture(PRIOR, state.weights)
+        made._residuals = Residuals(state.residuals)
+        made._drift = Drift(state.drift)
+        made._recent = state.recent
+        made._labels, made._labelled, made._missed = state.learned
         made._error, made._error_last = state.errors
         made._trusted = state.trusted
-        made._missed = Largest(*state.missed)
-        made._expert = Residuals(state.expert)
-        made._last = Residuals(state.last)
         made.outlook = state.outlook
         return made

@@ -1,0 +1,89 @@
+"""Experts: what each says demand will change by until the horizon; and the features of one.
+
+Rule: every one says something from the first step on; what it cannot know yet is "no more than
+the averages"; all in scales, and pure: saying changes nothing.
+Flow: Levels, Season, starts -> look -> Mixture, ResidualModel.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from models.forecasting.levels import HALF_LIVES_S, Levels
+from models.forecasting.season import DAY_S, Season
+
+NAMES = (
+    "last",
+    *(f"average-{half_life_s:.0f}s" for half_life_s in HALF_LIVES_S),
+    "trend",
+    "season",
+    "bayes-lr",
+)
+"""Of the experts, in the order of their weights."""
+
+PRIOR = tuple(weight / 8.5 for weight in (2.0, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0))
+"""Where weights begin and go back to: twice for the last value, which is what to fall back to,
+and half for the trend, which alone can say what was never seen."""
+
+FURTHEST = 1000.0
+"""Scales beyond which nobody says anything."""
+
+_LAG_S = 433.0
+"""Mean age of what the average of 300 s is of: half-life / ln 2."""
+
+_SEASONED = 1
+"""Place in ``HALF_LIVES_S`` of the average that the season's change is added to."""
+
+
+class Look(NamedTuple):
+    """Changes until the horizon, in scales, of all experts but the last; and its features."""
+
+    changes: tuple[float, ...]
+    features: tuple[float, ...]
+
+
+class Moment(NamedTuple):
+    """Where and when experts look from.
+
+    ``last`` and ``back`` (the change since the step before) in demand; ``starts`` the rise of
+    request starts as a share of them; ``at_s`` the middle of the step.
+    """
+
+    last: float
+    back: float
+    starts: float
+    scale: float
+    at_s: float
+    step_s: float
+    ahead_s: float
+
+
+def look(levels: Levels, season: Season, moment: Moment) -> Look:
+    """What the experts say at a moment."""
+    last, scale, at_s = moment.last, moment.scale, moment.at_s
+    averages = [_far(average - last, scale) for average in levels.averages]
+    trend = _far(levels.trend(moment.ahead_s, moment.step_s) - last, scale)
+    change = season.change(at_s - _LAG_S, at_s + moment.ahead_s)
+    # Neither days before nor a time of day mean much until a day was seen.
+    seen = min(levels.age_s / DAY_S, 1.0)
+    seasonal = 0.0 if change is None else _far(change, scale)
+    lowest = -last / scale
+    seasoned = max(averages[_SEASONED] + seasonal, lowest)
+    angle = 2.0 * math.pi * (at_s % DAY_S) / DAY_S
+    back = _far(moment.back, scale)
+    return Look(
+        changes=(0.0, *averages, trend, seasoned),
+        features=(
+            *averages,
+            seasonal,
+            back,
+            moment.starts,
+            seen * math.sin(angle),
+            seen * math.cos(angle),
+        ),
+    )
+
+
+def _far(change: float, scale: float) -> float:
+    return min(max(change / scale, -FURTHEST), FURTHEST)
