@@ -155,7 +155,7 @@ class Scaler:
             centre=outlook.centre,
             quantiles={f"{LEVEL:g}": max(quantile, outlook.centre)},
             trust=outlook.trust,
-            model="bayes-lr" if outlook.trust == "predictive" else "last-value",
+            model="mixture" if outlook.trust == "predictive" else "last-value",
         )
 
     def decide(self, now: float, cause: Cause | None) -> Verdict | Hold:

@@ -22,9 +22,9 @@ NAMES = (
 )
 """Of the experts, in the order of their weights."""
 
-PRIOR = tuple(weight / 8.5 for weight in (2.0, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0))
-"""Where weights begin and go back to: twice for the last value, which is what to fall back to,
-and half for the trend, which alone can say what was never seen."""
+PRIOR = tuple(weight / 13.0 for weight in (6.5, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0))
+"""Where weights begin and go back to: half of all on the last value, which is what to fall back
+to, and less for the trend, which alone can say what was never seen."""
 
 FURTHEST = 1000.0
 """Scales beyond which nobody says anything."""
@@ -33,7 +33,9 @@ _LAG_S = 433.0
 """Mean age of what the average of 300 s is of: half-life / ln 2."""
 
 _SEASONED = 1
-"""Place in ``HALF_LIVES_S`` of the average that the season's change is added to."""
+_SHARED = 2
+"""Places in ``HALF_LIVES_S`` of the average that the season's move is added to, and of the one
+that it is a share of."""
 
 
 class Look(NamedTuple):
@@ -61,19 +63,22 @@ class Moment(NamedTuple):
 
 def look(levels: Levels, season: Season, moment: Moment) -> Look:
     """What the experts say at a moment."""
-    last, scale, at_s = moment.last, moment.scale, moment.at_s
-    averages = [_far(average - last, scale) for average in levels.averages]
-    trend = _far(levels.trend(moment.ahead_s, moment.step_s) - last, scale)
-    change = season.change(at_s - _LAG_S, at_s + moment.ahead_s)
-    # Neither days before nor a time of day mean much until a day was seen.
+    last, scale = moment.last, moment.scale
+    at_s, ahead_s = moment.at_s, moment.ahead_s
+    unit = 1.0 / scale
+    found = [(average - last) * unit for average in levels.averages]
+    found.append((levels.trend(ahead_s, moment.step_s) - last) * unit)
+    found.append(moment.back * unit)
+    change = season.change(at_s - _LAG_S, at_s + ahead_s)
+    found.append(0.0 if change is None else change * levels.averages[_SHARED] * unit)
+    if max(found) > FURTHEST or min(found) < -FURTHEST:
+        found = [min(max(value, -FURTHEST), FURTHEST) for value in found]
+    *averages, trend, back, seasonal = found
+    # A time of day means nothing until a day was seen.
     seen = min(levels.age_s / DAY_S, 1.0)
-    seasonal = 0.0 if change is None else _far(change, scale)
-    lowest = -last / scale
-    seasoned = max(averages[_SEASONED] + seasonal, lowest)
     angle = 2.0 * math.pi * (at_s % DAY_S) / DAY_S
-    back = _far(moment.back, scale)
     return Look(
-        changes=(0.0, *averages, trend, seasoned),
+        changes=(0.0, *averages, trend, max(averages[_SEASONED] + seasonal, -last * unit)),
         features=(
             *averages,
             seasonal,
@@ -83,7 +88,3 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
             seen * math.cos(angle),
         ),
     )
-
-
-def _far(change: float, scale: float) -> float:
-    return min(max(change / scale, -FURTHEST), FURTHEST)

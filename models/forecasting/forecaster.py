@@ -20,9 +20,10 @@ from models.forecasting.grid import keep
 from models.forecasting.levels import Levels
 from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
 from models.forecasting.promises import MOST, Promise, Promises
-from models.forecasting.residual import FEATURES, HALF_LIFE_S, ModelState, ResidualModel
+from models.forecasting.residual import EVERY_S, FEATURES, HALF_LIFE_S, ModelState, ResidualModel
 from models.forecasting.residuals import ANCHORS, Residuals
 from models.forecasting.season import Season
+from models.forecasting.spread import PRIOR as PRIOR_MISS
 from models.forecasting.spread import Spread
 
 VERSION = "mixture/1"
@@ -31,15 +32,12 @@ COLD_LABELS = 30
 """Labels below which nothing is claimed: five minutes of steps."""
 
 TRUST_BELOW = 0.98
-TRUST_ABOVE = 1.02
+TRUST_ABOVE = 1.05
 """Hysteresis of the trust gate, as a ratio of the mixture's error to the last value's."""
 
-ERROR_HALF_LIFE_S = 3600.0
+ERROR_HALF_LIFE_S = 21_600.0
 
-COLD_MARGIN = 0.5
-"""Margin over the last value while cold: wide, and said to be so."""
-
-DRIFTED = 0.1
+DRIFTED = 0.2
 """What the residuals of before a drift still count."""
 
 _INPUTS = len(FEATURES) + len(NAMES)
@@ -65,7 +63,7 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     model: ModelState
     promises: bytes
     levels: bytes
-    season: tuple[bytes, int, float, int]
+    season: tuple[bytes, int, float, int, float]
     spread: bytes
     weights: bytes
     residuals: tuple[int, float, bytes, bytes]
@@ -123,7 +121,7 @@ class Forecaster:
         """The largest miss, fading."""
         self._error = 0.0
         self._error_last = 0.0
-        self._trusted = False
+        self._trusted = True
         self._known: tuple[float, float | None] | None = None
         """(level, quantile) asked for last, until one more step is over."""
         self._changes: tuple[float, ...] = ()
@@ -194,9 +192,9 @@ class Forecaster:
         )
 
     def experts(self) -> dict[str, float]:
-        """Demand at the horizon as each expert says it; empty before the first step."""
+        """Demand at the horizon as each expert says it; empty until a step was closed here."""
         outlook = self.outlook
-        if outlook is None:
+        if outlook is None or not self._changes:
             return {}
         return {
             name: max(outlook.last + change * outlook.scale, 0.0)
@@ -214,13 +212,16 @@ class Forecaster:
         if outlook is None:
             return None
         residual = self._residuals.quantile(level)
-        if residual is None:
-            return outlook.last * (1.0 + COLD_MARGIN)
-        # Scales from a quiet time make giants of a burst's residuals; what is added is never
-        # more than was ever missed by within the window.
-        margin = min(residual * outlook.scale, self._missed)
-        reached = max(outlook.centre + margin, 0.0)
-        return max(reached, outlook.last * (1.0 + COLD_MARGIN)) if outlook.trust == "cold" else reached
+        if residual is not None and outlook.trust != "cold":
+            # Scales from a quiet time make giants of a burst's residuals; what is added is never
+            # more than was ever missed by within the window.
+            margin = min(residual * outlook.scale, self._missed)
+        else:
+            # Nothing is known of tails yet: those of a Laplace distribution, which are wide.
+            supposed = math.log(0.5 / max(1.0 - level, 1e-9))
+            wide = max(outlook.scale, PRIOR_MISS * outlook.last)
+            margin = max(residual or supposed, supposed) * wide
+        return max(outlook.centre + margin, 0.0)
 
     def overload_probability(self, capacity: float) -> float | None:
         """Chance that demand at the horizon exceeds ``capacity``; None while cold."""
@@ -255,10 +256,13 @@ class Forecaster:
         actual = (value - promise.last) / scale
         centre = max(promise.last + promise.said * scale, 0.0)
         width = len(FEATURES)
-        self._model.learn(promise.inputs[:width], actual, keep(HALF_LIFE_S, elapsed_s))
+        every = max(round(EVERY_S / elapsed_s), 1)
+        if self._labels % every == 0:
+            kept = keep(HALF_LIFE_S, every * elapsed_s)
+            self._model.learn(promise.inputs[:width], actual, kept)
         kept = keep(SHARE_HALF_LIFE_S, elapsed_s)
         self._mixture.learn(promise.inputs[width:], actual, overlap=overlap, kept=kept)
-        self._spread.add(abs(value - centre), max(promise.last, 1e-9), elapsed_s)
+        self._spread.add(abs(value - centre), self._levels.averages[1], elapsed_s)
         faded = keep(HALF_LIFE_S, elapsed_s)
         self._missed = max(self._missed * faded, value - min(centre, promise.last))
         # Before anything was known of the scale it was a guess: what is known now is better.

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Sequence
 from operator import mul
 
-RATE = 0.2
+RATE = 0.3
 """Learning rate of one promise in flight.  Those in flight together overlap and tell much the
 same, so with n of them it is ``RATE`` / sqrt(n)."""
 

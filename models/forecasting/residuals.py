@@ -58,13 +58,15 @@ _LOG_MISS = tuple(math.log(1.0 - anchor) for anchor in ANCHORS)
 class Residuals:
     """A fading histogram of scaled residuals, and the corrections of ``ANCHORS``."""
 
-    __slots__ = ("_corrections", "_held", "_weight", "count")
+    __slots__ = ("_corrections", "_held", "_sums", "_weight", "count")
 
     def __init__(self, state: tuple[int, float, bytes, bytes] = (0, 1.0, b"", b"")) -> None:
         """``state`` is what ``state`` gave."""
         self.count, self._weight, held, corrections = state
         """Residuals seen ever, and the weight that the newest one had."""
-        self._held = array("d", held) or array("d", bytes(8 * BINS))
+        self._held = array("f", held) or array("f", bytes(4 * BINS))
+        self._sums: array[float] | None = None
+        """Cumulated, until one more is added."""
         self._corrections = array("d", corrections) or array("d", [1.0] * len(ANCHORS))
         """Chance of a miss that is asked of the histogram over the nominal one."""
 
@@ -82,14 +84,16 @@ class Residuals:
         self._weight /= keep(HALF_LIFE_S, elapsed_s)
         self._held[_bin(residual)] += self._weight
         self.count += 1
+        self._sums = None
         if self._weight > _FULL:
             self.fade(1.0)
 
     def fade(self, factor: float) -> None:
         """All that was seen counts ``factor`` times what it did."""
         scale = factor / self._weight
-        self._held = array("d", [weight * scale for weight in self._held])
+        self._held = array("f", [weight * scale for weight in self._held])
         self._weight = 1.0
+        self._sums = None
 
     def correct(self, residual: float, asked: Sequence[float], *, overlap: float) -> None:
         """The true ``residual`` of a promise whose quantiles at ``ANCHORS`` were ``asked``."""
@@ -104,7 +108,7 @@ class Residuals:
         """Quantiles at ``ANCHORS`` as they are asked now; 0 with nothing seen."""
         if not self.count:
             return (0.0,) * len(ANCHORS)
-        sums = list(accumulate(self._held))
+        sums = self._cumulated()
         return tuple(
             _value(sums, 1.0 - (1.0 - anchor) * correction)
             for anchor, correction in zip(ANCHORS, self._corrections, strict=True)
@@ -117,18 +121,23 @@ class Residuals:
         """
         if self.count < ENOUGH:
             return None
-        return _value(list(accumulate(self._held)), self._asked(level))
+        return _value(self._cumulated(), self._asked(level))
+
+    def _cumulated(self) -> array[float]:
+        if self._sums is None:
+            self._sums = array("d", accumulate(self._held))
+        return self._sums
 
     def above(self, residual: float) -> float | None:
         """Chance of a residual above ``residual``; None with fewer than ``ENOUGH``."""
         if self.count < ENOUGH:
             return None
         place = _bin(residual)
-        total = math.fsum(self._held)
-        below = math.fsum(self._held[:place])
+        sums = self._cumulated()
+        below = sums[place - 1] if place else 0.0
         width = EDGES[place + 1] - EDGES[place]
         share = min(max((residual - EDGES[place]) / width, 0.0), 1.0)
-        return min(max(1.0 - (below + share * self._held[place]) / total, 0.0), 1.0)
+        return min(max(1.0 - (below + share * self._held[place]) / sums[-1], 0.0), 1.0)
 
     def _asked(self, level: float) -> float:
         """The level to ask the histogram for: the correction runs straight in log chance."""

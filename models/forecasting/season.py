@@ -1,7 +1,7 @@
-"""The season: what demand did at this time of day on the days before.
+"""The season: how demand moved at this time of day on the days before.
 
-Rule: nothing is said of a time of day that was not seen; days fade by half, so that a new habit
-is learned in a few of them.
+Rule: what is kept are moves from one slot to the next, not levels, so that a day with twice the
+demand is no season; nothing is said of a time of day that was not seen; days fade by half.
 Flow: Forecaster.close -> Season -> the seasonal expert and feature.
 """
 
@@ -13,53 +13,63 @@ from array import array
 DAY_S = 86_400
 
 SLOT_S = 600
-"""Of the profile: ten minutes, 144 a day; between their middles it runs straight."""
+"""Of the profile: ten minutes, 144 a day; between the middles of slots it runs straight."""
 
 KEPT = 0.5
 """Weight of the days before, against the newest one."""
 
 SLOTS = DAY_S // SLOT_S
 
+_UNSEEN = (b"", -1, 0.0, 0, math.nan)
+
 
 class Season:
-    """A profile of the day, in demand."""
+    """Moves of demand over the day."""
 
-    __slots__ = ("_count", "_profile", "_slot", "_sum")
+    __slots__ = ("_before", "_count", "_moves", "_slot", "_sum")
 
-    def __init__(self, state: tuple[bytes, int, float, int] = (b"", -1, 0.0, 0)) -> None:
+    def __init__(self, state: tuple[bytes, int, float, int, float] = _UNSEEN) -> None:
         """``state`` is what ``state`` gave."""
-        self._profile = array("f", state[0]) or array("f", [math.nan]) * SLOTS
-        self._slot, self._sum, self._count = state[1:]
-        """The slot that is being seen, and the sum and count of its values."""
+        self._moves = array("f", state[0]) or array("f", [math.nan]) * SLOTS
+        """From the middle of the slot before to the middle of this one; NaN: not seen."""
+        self._slot, self._sum, self._count, self._before = state[1:]
+        """The slot that is being seen (counted from time 0), sum and count of its values, and
+        the mean of the one before it (NaN: not seen)."""
 
-    def state(self) -> tuple[bytes, int, float, int]:
-        """What ``__init__`` takes; empty bytes: no slot was seen."""
-        seen = any(value == value for value in self._profile)  # noqa: PLR0124 - NaN is not
-        return self._profile.tobytes() if seen else b"", self._slot, self._sum, self._count
+    def state(self) -> tuple[bytes, int, float, int, float]:
+        """What ``__init__`` takes; empty bytes: no move was seen."""
+        seen = not all(map(math.isnan, self._moves))
+        moves = self._moves.tobytes() if seen else b""
+        return moves, self._slot, self._sum, self._count, self._before
 
     def add(self, at_s: float, value: float) -> None:
         """A value of the step whose middle is ``at_s`` (seconds; days are its multiples)."""
-        slot = int(at_s % DAY_S) // SLOT_S
+        slot = int(at_s // SLOT_S)
         if slot != self._slot:
-            if self._count:
-                mean = self._sum / self._count
-                before = self._profile[self._slot]
-                known = before == before  # noqa: PLR0124 - NaN is not
-                self._profile[self._slot] = (
-                    KEPT * before + (1.0 - KEPT) * mean if known else mean
+            mean = self._sum / self._count if self._count else math.nan
+            level = mean + self._before
+            move = 2.0 * (mean - self._before) / level if level else level
+            if not math.isnan(move):
+                place = self._slot % SLOTS
+                before = self._moves[place]
+                self._moves[place] = (
+                    move if math.isnan(before) else KEPT * before + (1.0 - KEPT) * move
                 )
+            self._before = mean if slot == self._slot + 1 else math.nan
             self._slot, self._sum, self._count = slot, 0.0, 0
         self._sum += value
         self._count += 1
 
     def change(self, from_s: float, to_s: float) -> float | None:
-        """How much more demand the days before had at ``to_s`` than at ``from_s``; None: unseen."""
-        change = self._at(to_s) - self._at(from_s)
-        return change if change == change else None  # noqa: PLR0124 - NaN is not
-
-    def _at(self, at_s: float) -> float:
-        place = (at_s % DAY_S) / SLOT_S - 0.5
-        below = math.floor(place)
-        share = place - below
-        profile = self._profile
-        return profile[below % SLOTS] * (1.0 - share) + profile[(below + 1) % SLOTS] * share
+        """How much demand moved from ``from_s`` to ``to_s`` on the days before; None: unseen."""
+        begin, end = from_s / SLOT_S - 0.5, to_s / SLOT_S - 0.5
+        first, last = math.floor(begin), math.floor(end)
+        moves = self._moves
+        if first == last:
+            found = (end - begin) * moves[(first + 1) % SLOTS]
+        else:
+            found = (first + 1 - begin) * moves[(first + 1) % SLOTS]
+            for slot in range(first + 2, last + 1):
+                found += moves[slot % SLOTS]
+            found += (end - last) * moves[(last + 1) % SLOTS]
+        return None if math.isnan(found) else found
