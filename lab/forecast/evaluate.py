@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.forecast.baseline import RollingResidual
-from lab.forecast.row import Row, row
+from lab.forecast.row import Floats, Row, row
 from lab.traces import Series
 from models.forecasting.forecaster import Forecaster
 
@@ -54,7 +55,7 @@ class _Pass:
         self.horizon_s = horizon_s
         self.ahead = max(round(horizon_s / series.step_s), 1)
         count = len(series.values)
-        self.said: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
+        self.said: dict[str, Floats] = {}
         self.quantiles = {
             name: (np.full(count, math.nan), np.full(count, math.nan)) for name in (MIXTURE, LAST)
         }
@@ -122,7 +123,6 @@ class _Pass:
 
 
 def _at(
-    quantiles: tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...] | None,
-    scored: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...] | None:
-    return None if quantiles is None else tuple(held[scored] for held in quantiles)
+    quantiles: tuple[Floats, Floats] | None, scored: NDArray[np.int64]
+) -> tuple[Floats, Floats] | None:
+    return None if quantiles is None else (quantiles[0][scored], quantiles[1][scored])

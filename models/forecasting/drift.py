@@ -67,7 +67,8 @@ class Drift:
     def _hear_again(self, heard: bytes | bytearray) -> None:
         """Forget all but this."""
         # Each mean is looked at, as there is one in as many steps as the horizon has.
-        self._adwin = drift.ADWIN(delta=DELTA, clock=1)
+        make: Any = drift.ADWIN  # Untyped.
+        self._adwin = make(delta=DELTA, clock=1)
         self._heard = bytearray(heard)
         for mean in self._heard:
             self._adwin.update(mean / 255.0)

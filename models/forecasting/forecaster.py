@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from models.demand import STEP_S
+from models.forecasting.bands import ANCHORS, Asked, Bands, BandsState, Place
 from models.forecasting.drift import Drift
 from models.forecasting.experts import NAMES, PRIOR, Moment, look
 from models.forecasting.grid import keep
@@ -21,10 +22,9 @@ from models.forecasting.levels import Levels
 from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
 from models.forecasting.promises import MOST, Promise, Promises
 from models.forecasting.residual import EVERY_S, FEATURES, HALF_LIFE_S, ModelState, ResidualModel
-from models.forecasting.residuals import ANCHORS, Residuals
 from models.forecasting.season import Season
 from models.forecasting.spread import PRIOR as PRIOR_MISS
-from models.forecasting.spread import Spread
+from models.forecasting.spread import Scale, Spread
 
 VERSION = "mixture/1"
 
@@ -41,6 +41,9 @@ DRIFTED = 0.2
 """What the residuals of before a drift still count."""
 
 _INPUTS = len(FEATURES) + len(NAMES)
+_ASKED = len(ANCHORS) + 2
+
+_BEGIN = Place(0.0, 1.0)
 
 Trust = Literal["predictive", "reactive", "cold"]
 
@@ -66,7 +69,7 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     season: tuple[bytes, int, float, int, float]
     spread: bytes
     weights: bytes
-    residuals: tuple[int, float, bytes, bytes]
+    bands: BandsState
     drift: tuple[bytes, float, int, int]
     recent: tuple[int, float, float]
     """(newest step, its value, its request starts)"""
@@ -75,6 +78,7 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     errors: tuple[float, float]
     """(mixture, last value)"""
     trusted: bool
+    place: tuple[float, float]
     outlook: Outlook | None
 
 
@@ -82,20 +86,21 @@ class Forecaster:
     """One workload's forecaster; ``close`` it step by step, in order."""
 
     __slots__ = (
+        "_bands",
         "_changes",
         "_drift",
         "_error",
         "_error_last",
         "_known",
-        "_labels",
         "_labelled",
+        "_labels",
         "_levels",
         "_missed",
         "_mixture",
         "_model",
+        "_place",
         "_promises",
         "_recent",
-        "_residuals",
         "_season",
         "_spread",
         "_trusted",
@@ -107,12 +112,14 @@ class Forecaster:
         """Knows nothing.  ``step_s`` is the grid's step: 10 s live."""
         self.step_s = step_s
         self._model = ResidualModel()
-        self._promises = Promises(len(ANCHORS), _INPUTS)
+        self._promises = Promises(_ASKED, _INPUTS)
         self._levels = Levels()
         self._season = Season()
         self._spread = Spread()
         self._mixture = Mixture(PRIOR)
-        self._residuals = Residuals()
+        self._bands = Bands()
+        self._place = _BEGIN
+        """What the bands of the outlook are taken from."""
         self._drift = Drift()
         self._recent = (-1, 0.0, 0.0)
         self._labels = 0
@@ -149,7 +156,7 @@ class Forecaster:
         at_s = (step + 0.5) * self.step_s
         self._levels.add(value, elapsed_s)
         self._season.add(at_s, value)
-        scale = self._scale(value)
+        scale, day = self._scale(value)
         adjacent = known and step == before + 1
         said = look(
             self._levels,
@@ -171,14 +178,15 @@ class Forecaster:
         mixed = max(self._mixture.predict(self._changes), lowest)
         trust, why = self._trust()
         change = mixed if trust == "predictive" else 0.0
+        self._place = Place(change, day / scale)
         if step % self._stride(horizon_steps) == 0:
+            asked = self._bands.ask(self._place)
             self._promises.add(
                 step + horizon_steps,
                 value,
-                # Negative: it is what was believed before anything was learned.
                 scale if self._labels >= COLD_LABELS else -scale,
-                (mixed, change),
-                self._residuals.anchors(),
+                (mixed, *self._place),
+                (*asked.band, asked.near, asked.plain),
                 (*said.features, *self._changes),
             )
         self.outlook = Outlook(
@@ -211,17 +219,18 @@ class Forecaster:
         outlook = self.outlook
         if outlook is None:
             return None
-        residual = self._residuals.quantile(level)
-        if residual is not None and outlook.trust != "cold":
+        scale = outlook.scale
+        change = self._bands.quantile(level, self._place)
+        if change is not None and outlook.trust != "cold":
             # Scales from a quiet time make giants of a burst's residuals; what is added is never
             # more than was ever missed by within the window.
-            margin = min(residual * outlook.scale, self._missed)
+            reached = min(outlook.last + change * scale, outlook.centre + self._missed)
         else:
             # Nothing is known of tails yet: those of a Laplace distribution, which are wide.
             supposed = math.log(0.5 / max(1.0 - level, 1e-9))
-            wide = max(outlook.scale, PRIOR_MISS * outlook.last)
-            margin = max(residual or supposed, supposed) * wide
-        return max(outlook.centre + margin, 0.0)
+            wide = max(scale, PRIOR_MISS * outlook.last)
+            reached = outlook.last + max(change or supposed, supposed) * wide
+        return max(reached, 0.0)
 
     def overload_probability(self, capacity: float) -> float | None:
         """Chance that demand at the horizon exceeds ``capacity``; None while cold."""
@@ -230,13 +239,13 @@ class Forecaster:
             return None
         if capacity - outlook.centre > self._missed:
             return 0.0  # Never missed by so much within the window.
-        return self._residuals.above((capacity - outlook.centre) / outlook.scale)
+        return self._bands.above((capacity - outlook.last) / outlook.scale, self._place)
 
     def _stride(self, horizon_steps: int) -> int:
         """Of so many steps one is promised."""
         return -(-horizon_steps // MOST)
 
-    def _scale(self, newest: float) -> float:
+    def _scale(self, newest: float) -> Scale:
         return self._spread.scale(self._levels.averages[1], newest, self.step_s)
 
     def _learn(self, step: int, value: float) -> None:
@@ -265,22 +274,27 @@ class Forecaster:
         self._spread.add(abs(value - centre), self._levels.averages[1], elapsed_s)
         faded = keep(HALF_LIFE_S, elapsed_s)
         self._missed = max(self._missed * faded, value - min(centre, promise.last))
-        # Before anything was known of the scale it was a guess: what is known now is better.
-        unit = scale if promise.scale > 0 else self._scale(promise.last)
-        residual = (value - centre) / unit
         if promise.scale > 0:
-            self._residuals.correct(residual, promise.asked, overlap=overlap)
-        self._residuals.add(residual, elapsed_s)
-        if self._drift.add(residual, overlap):
+            place = Place(promise.said, promise.day)
+            asked = Asked(promise.asked[:-2], *promise.asked[-2:])
+            self._bands.settle(actual, asked, overlap=overlap, kept=kept)
+        else:
+            # It was supposed, not known: what is known now is better.
+            known, day = self._scale(promise.last)
+            place = Place(promise.said * scale / known, day / known)
+            actual *= scale / known
+        self._bands.add(actual, place, elapsed_s)
+        if self._drift.add(actual - place.centre, overlap):
             self._drifted()
         # Relative to the scale of its time, so that one burst does not outvote the rest.
         held = keep(ERROR_HALF_LIFE_S, elapsed_s)
-        self._error = held * self._error + abs(actual - promise.centre)
-        self._error_last = held * self._error_last + abs(actual)
+        error = abs(value - promise.last - promise.mixed * scale)
+        self._error = held * self._error + error / scale
+        self._error_last = held * self._error_last + abs(value - promise.last) / scale
 
     def _drifted(self) -> None:
         """Misses are larger than they were: the past counts less."""
-        self._residuals.fade(DRIFTED)
+        self._bands.fade(DRIFTED)
         self._spread.forget()
 
     def _trust(self) -> tuple[Trust, str]:
@@ -300,12 +314,13 @@ class Forecaster:
             season=self._season.state(),
             spread=self._spread.state(),
             weights=self._mixture.state(),
-            residuals=self._residuals.state(),
+            bands=self._bands.state(),
             drift=self._drift.state(),
             recent=self._recent,
             learned=(self._labels, self._labelled, self._missed),
             errors=(self._error, self._error_last),
             trusted=self._trusted,
+            place=self._place,
             outlook=self.outlook,
         )
 
@@ -314,16 +329,17 @@ class Forecaster:
         """The forecaster of a state: it goes on as the one that the state was taken of."""
         made = cls(step_s)
         made._model = ResidualModel.restored(state.model)
-        made._promises = Promises(len(ANCHORS), _INPUTS, state.promises)
+        made._promises = Promises(_ASKED, _INPUTS, state.promises)
         made._levels = Levels(state.levels)
         made._season = Season(state.season)
         made._spread = Spread(state.spread)
         made._mixture = Mixture(PRIOR, state.weights)
-        made._residuals = Residuals(state.residuals)
+        made._bands = Bands(state.bands)
         made._drift = Drift(state.drift)
         made._recent = state.recent
         made._labels, made._labelled, made._missed = state.learned
         made._error, made._error_last = state.errors
         made._trusted = state.trusted
+        made._place = Place(*state.place)
         made.outlook = state.outlook
         return made

@@ -7,6 +7,7 @@ Flow: Forecaster.close -> Levels -> experts, features, scale.
 
 from __future__ import annotations
 
+import math
 from array import array
 
 from models.forecasting.grid import keep
@@ -75,5 +76,5 @@ class Levels:
         The slope goes on for step_s * (d + d^2 + ... + d^n), d = 0.5 ** (step / damping).
         """
         damping = keep(TREND_DAMPING_S, step_s)
-        goes_on_s = step_s * damping * (1.0 - damping ** (ahead_s / step_s)) / (1.0 - damping)
+        goes_on_s = step_s * damping * (1.0 - math.pow(damping, ahead_s / step_s)) / (1.0 - damping)
         return max(self._held[_COUNT] + self._held[_COUNT + 1] * goes_on_s, 0.0)

@@ -43,7 +43,7 @@ class Mixture:
 
     def predict(self, changes: Sequence[float]) -> float:
         """The weighted mean of the experts' changes (n,).  Weights 0.75, 0.25 of 0, 4: 1."""
-        return sum(map(mul, self.weights, changes))
+        return float(sum(map(mul, self.weights, changes)))
 
     def learn(
         self, changes: Sequence[float], actual: float, *, overlap: float, kept: float

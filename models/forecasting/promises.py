@@ -17,16 +17,18 @@ MOST = 48
 class Promise(NamedTuple):
     """A forecast whose step is not over yet; all but ``due``, ``last`` and ``scale`` in scales.
 
-    ``scale`` 0: nothing was known of it.  ``centre`` is the mixture's change of demand and
-    ``said`` the one that was given out; ``asked`` are the quantiles above it that coverage is
-    watched at; ``inputs`` are features and the experts' changes.
+    ``scale`` negative: it is what was supposed before anything was learned.  ``mixed`` is the
+    mixture's change of demand and ``said`` the one that was given out; ``day`` the scale of the
+    day over ``scale``; ``asked`` the quantiles that were given out; ``inputs`` features and the
+    experts' changes.
     """
 
     due: int
     last: float
     scale: float
-    centre: float
+    mixed: float
     said: float
+    day: float
     asked: tuple[float, ...]
     inputs: tuple[float, ...]
 
@@ -62,26 +64,26 @@ class Promises:
         due: int,
         last: float,
         scale: float,
-        changes: tuple[float, float],
+        changes: tuple[float, float, float],
         asked: Sequence[float],
         inputs: Sequence[float],
     ) -> None:
-        """Add one; ``changes`` are ``centre`` and ``said``."""
+        """Add one; ``changes`` are ``mixed``, ``said`` and ``day``."""
         self._packed += self._packing.pack(due, last, scale, *changes, *asked, *inputs)
 
     def pop(self) -> Promise:
         """Take the oldest away."""
-        due, last, scale, centre, said, *rest = self._packing.unpack_from(self._packed)
+        due, last, scale, mixed, said, day, *rest = self._packing.unpack_from(self._packed)
         del self._packed[: self._packing.size]
         asked = self._asked
-        return Promise(due, last, scale, centre, said, tuple(rest[:asked]), tuple(rest[asked:]))
+        return Promise(due, last, scale, mixed, said, day, tuple(rest[:asked]), tuple(rest[asked:]))
 
 
 _PACKINGS: dict[int, Packing] = {}
 
 
 def _packing(numbers: int) -> Packing:
-    """Of a promise with so many numbers after its ``said``; made once, all workloads share it."""
+    """Of a promise with so many numbers after its ``day``; made once, all workloads share it."""
     if numbers not in _PACKINGS:
-        _PACKINGS[numbers] = Packing(f"<qdd2f{numbers}f")
+        _PACKINGS[numbers] = Packing(f"<qdd3f{numbers}f")
     return _PACKINGS[numbers]

@@ -115,9 +115,7 @@ class ResidualModel:
     def state(self) -> ModelState:
         """All that was learned."""
         packed = self._packed
-        return ModelState(
-            self.learned, packed[:_TRIANGLE].tobytes(), packed[_TRIANGLE:].tobytes()
-        )
+        return ModelState(self.learned, packed[:_TRIANGLE].tobytes(), packed[_TRIANGLE:].tobytes())
 
     @classmethod
     def restored(cls, state: ModelState) -> ResidualModel:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from typing import NamedTuple
 
 from models.forecasting.grid import keep
 
@@ -28,6 +29,13 @@ LEAST = 0.01
 
 TINY = 1e-9
 """Demand below which nothing is told apart from none."""
+
+
+class Scale(NamedTuple):
+    """What a miss is like, in demand: ``now``, and over the ``day``."""
+
+    now: float
+    day: float
 
 
 class Spread:
@@ -62,8 +70,8 @@ class Spread:
             held[2] *= ratio
             held[4] *= ratio
 
-    def scale(self, level: float, newest: float, step_s: float) -> float:
-        """What a miss is like where demand is about ``level`` and ``newest`` just now; above 0."""
+    def scale(self, level: float, newest: float, step_s: float) -> Scale:
+        """Scales where demand is about ``level`` and ``newest`` just now; above 0."""
         fast, fast_weight, slow, slow_weight, root = self._held
         prior = PRIOR * level
         # The prior weighs as so many misses do, and fades as misses come.
@@ -72,5 +80,5 @@ class Spread:
         more = PRIOR_MISSES * (1.0 - keep(SLOW_S, step_s)) * (1.0 - slow_weight)
         slow = (slow + more * prior) / (slow_weight + more)
         root = (root * math.sqrt(level) + more * prior) / (slow_weight + more)
-        geometric = (fast * slow * root) ** (1.0 / 3.0)
-        return max(geometric, LEAST * level, LEAST * newest, TINY)
+        least = max(LEAST * level, LEAST * newest, TINY)
+        return Scale(max((fast * slow * root) ** (1.0 / 3.0), least), max(slow, least))

@@ -30,8 +30,7 @@ def _horizons(ctx: click.Context, param: click.Parameter, value: str) -> tuple[i
         text = part.strip()
         if not text.isdecimal() or not 0 < int(text) <= LONGEST_S:
             raise click.BadParameter(
-                f"{text!r} is not a whole number of seconds from 1 to {LONGEST_S}; write "
-                "60,300,900"
+                f"{text!r} is not a whole number of seconds from 1 to {LONGEST_S}; write 60,300,900"
             )
         found[int(text)] = None
     return tuple(found)

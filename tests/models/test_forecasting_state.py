@@ -14,7 +14,6 @@ from models.forecasting.promises import Promises
 from models.forecasting.residual import FEATURES, PRIOR_PAIRS, ResidualModel, cut
 from models.window import SPAN, Window, WindowState
 
-
 SMOOTHING = 0.999
 
 
@@ -63,18 +62,18 @@ def test_promises_come_out_as_they_went_in() -> None:
     queue = Promises(1, 2)
     assert queue.due is None
     for due in (4, 5, 9):
-        queue.add(due, due + 0.1, due + 0.2, (0.5, 0.25), [1.5], [-0.5, due])
+        queue.add(due, due + 0.1, due + 0.2, (0.5, 0.25, 2.0), [1.5], [-0.5, due])
     again = Promises(1, 2, queue.state())
     assert len(again) == 3
     for due in (4, 5, 9):
         assert again.due == due
-        assert again.pop() == (due, due + 0.1, due + 0.2, 0.5, 0.25, (1.5,), (-0.5, due))
+        assert again.pop() == (due, due + 0.1, due + 0.2, 0.5, 0.25, 2.0, (1.5,), (-0.5, due))
     assert again.due is None
 
 
 def test_promises_that_are_not_whole_are_refused() -> None:
     queue = Promises(1, 2)
-    queue.add(4, 1.0, 1.0, (0.0, 0.0), [0.0], [0.0, 0.0])
+    queue.add(4, 1.0, 1.0, (0.0, 0.0, 1.0), [0.0], [0.0, 0.0])
     with pytest.raises(ValueError, match="no whole promises"):
         Promises(1, 2, queue.state()[:-1])
 
