@@ -19,7 +19,8 @@ from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import Forecaster, ForecasterState
+from models.forecasting.forecaster import Forecaster
+from models.forecasting.outlook import ForecasterState
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
 from models.policy.stabilization import down_window_s

@@ -45,6 +45,17 @@ class Look(NamedTuple):
     features: tuple[float, ...]
 
 
+def pack(said: Look, expert: float) -> tuple[float, ...]:
+    """Everything that was said, each number once; ``expert`` is the last expert's change."""
+    return (*said.features, *said.changes[-2:], expert)
+
+
+def unpack(packed: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Features, and changes of all experts."""
+    averages = packed[: len(HALF_LIVES_S)]
+    return packed[:-3], (0.0, *averages, *packed[-3:])
+
+
 class Moment(NamedTuple):
     """Where and when experts look from.
 

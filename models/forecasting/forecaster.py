@@ -9,77 +9,32 @@ Flow: DemandMeter steps -> Forecaster -> Outlook -> Scaler.
 from __future__ import annotations
 
 import math
-from typing import Literal
-
-from msgspec import Struct
+from array import array
 
 from models.demand import STEP_S
-from models.forecasting.bands import ANCHORS, Asked, Bands, BandsState, Place
+from models.forecasting.bands import ANCHORS, Asked, Bands, Place
 from models.forecasting.drift import Drift
-from models.forecasting.experts import NAMES, PRIOR, Moment, look
+from models.forecasting.experts import NAMES, PRIOR, Moment, look, pack, unpack
 from models.forecasting.grid import keep
 from models.forecasting.levels import Levels
 from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
+from models.forecasting.outlook import ForecasterState, Outlook
 from models.forecasting.promises import MOST, Promise, Promises
-from models.forecasting.residual import EVERY_S, FEATURES, HALF_LIFE_S, ModelState, ResidualModel
+from models.forecasting.residual import EVERY_S, FEATURES, HALF_LIFE_S, ResidualModel
 from models.forecasting.season import Season
 from models.forecasting.spread import PRIOR as PRIOR_MISS
 from models.forecasting.spread import Scale, Spread
+from models.forecasting.trust import COLD_LABELS, Gate
 
 VERSION = "mixture/1"
-
-COLD_LABELS = 30
-"""Labels below which nothing is claimed: five minutes of steps."""
-
-TRUST_BELOW = 0.98
-TRUST_ABOVE = 1.05
-"""Hysteresis of the trust gate, as a ratio of the mixture's error to the last value's."""
-
-ERROR_HALF_LIFE_S = 21_600.0
 
 DRIFTED = 0.2
 """What the residuals of before a drift still count."""
 
-_INPUTS = len(FEATURES) + len(NAMES)
+_INPUTS = len(FEATURES) + 3
 _ASKED = len(ANCHORS) + 2
 
 _BEGIN = Place(0.0, 1.0)
-
-Trust = Literal["predictive", "reactive", "cold"]
-
-
-class Outlook(Struct, frozen=True, array_like=True, gc=False):
-    """What the forecaster says at one step; ``scale`` turns residuals into demand."""
-
-    step: int
-    horizon_steps: int
-    last: float
-    centre: float
-    scale: float
-    trust: Trust
-    why: str
-
-
-class ForecasterState(Struct, frozen=True, array_like=True):
-    """A forecaster as a snapshot has it."""
-
-    model: ModelState
-    promises: bytes
-    levels: bytes
-    season: tuple[bytes, int, float, int, float]
-    spread: bytes
-    weights: bytes
-    bands: BandsState
-    drift: tuple[bytes, float, int, int]
-    recent: tuple[int, float, float]
-    """(newest step, its value, its request starts)"""
-    learned: tuple[int, int, float]
-    """(labels, step of the newest, largest miss)"""
-    errors: tuple[float, float]
-    """(mixture, last value)"""
-    trusted: bool
-    place: tuple[float, float]
-    outlook: Outlook | None
 
 
 class Forecaster:
@@ -89,8 +44,7 @@ class Forecaster:
         "_bands",
         "_changes",
         "_drift",
-        "_error",
-        "_error_last",
+        "_gate",
         "_known",
         "_labelled",
         "_labels",
@@ -103,7 +57,6 @@ class Forecaster:
         "_recent",
         "_season",
         "_spread",
-        "_trusted",
         "outlook",
         "step_s",
     )
@@ -126,12 +79,10 @@ class Forecaster:
         self._labelled = -1
         self._missed = 0.0
         """The largest miss, fading."""
-        self._error = 0.0
-        self._error_last = 0.0
-        self._trusted = True
+        self._gate = Gate()
         self._known: tuple[float, float | None] | None = None
         """(level, quantile) asked for last, until one more step is over."""
-        self._changes: tuple[float, ...] = ()
+        self._changes = array("f")
         """What the experts said of the outlook."""
         self.outlook: Outlook | None = None
 
@@ -174,9 +125,10 @@ class Forecaster:
         self._recent = (step, value, starts)
         lowest = -value / scale
         expert = max(self._model.predict(said.features), lowest)
-        self._changes = (*said.changes, expert)
-        mixed = max(self._mixture.predict(self._changes), lowest)
-        trust, why = self._trust()
+        changes = (*said.changes, expert)
+        self._changes = array("f", changes)
+        mixed = max(self._mixture.predict(changes), lowest)
+        trust, why = self._gate.trust(self._labels)
         change = mixed if trust == "predictive" else 0.0
         self._place = Place(change, day / scale)
         if step % self._stride(horizon_steps) == 0:
@@ -187,7 +139,7 @@ class Forecaster:
                 scale if self._labels >= COLD_LABELS else -scale,
                 (mixed, *self._place),
                 (*asked.band, asked.near, asked.plain),
-                (*said.features, *self._changes),
+                pack(said, expert),
             )
         self.outlook = Outlook(
             step=step,
@@ -264,13 +216,13 @@ class Forecaster:
         scale = abs(promise.scale)
         actual = (value - promise.last) / scale
         centre = max(promise.last + promise.said * scale, 0.0)
-        width = len(FEATURES)
+        features, changes = unpack(promise.inputs)
         every = max(round(EVERY_S / elapsed_s), 1)
         if self._labels % every == 0:
             kept = keep(HALF_LIFE_S, every * elapsed_s)
-            self._model.learn(promise.inputs[:width], actual, kept)
+            self._model.learn(features, actual, kept)
         kept = keep(SHARE_HALF_LIFE_S, elapsed_s)
-        self._mixture.learn(promise.inputs[width:], actual, overlap=overlap, kept=kept)
+        self._mixture.learn(changes, actual, overlap=overlap, kept=kept)
         self._spread.add(abs(value - centre), self._levels.averages[1], elapsed_s)
         faded = keep(HALF_LIFE_S, elapsed_s)
         self._missed = max(self._missed * faded, value - min(centre, promise.last))
@@ -286,24 +238,13 @@ class Forecaster:
         self._bands.add(actual, place, elapsed_s)
         if self._drift.add(actual - place.centre, overlap):
             self._drifted()
-        # Relative to the scale of its time, so that one burst does not outvote the rest.
-        held = keep(ERROR_HALF_LIFE_S, elapsed_s)
         error = abs(value - promise.last - promise.mixed * scale)
-        self._error = held * self._error + error / scale
-        self._error_last = held * self._error_last + abs(value - promise.last) / scale
+        self._gate.add(error / scale, abs(value - promise.last) / scale, elapsed_s)
 
     def _drifted(self) -> None:
         """Misses are larger than they were: the past counts less."""
         self._bands.fade(DRIFTED)
         self._spread.forget()
-
-    def _trust(self) -> tuple[Trust, str]:
-        if self._labels < COLD_LABELS:
-            return "cold", f"{self._labels} of {COLD_LABELS} steps learned"
-        ratio = self._error / self._error_last if self._error_last > 0 else 1.0
-        self._trusted = ratio < (TRUST_ABOVE if self._trusted else TRUST_BELOW)
-        why = f"error {ratio:.2f} times the last value's"
-        return ("predictive" if self._trusted else "reactive"), why
 
     def state(self) -> ForecasterState:
         """All that was learned and promised."""
@@ -316,10 +257,9 @@ class Forecaster:
             weights=self._mixture.state(),
             bands=self._bands.state(),
             drift=self._drift.state(),
+            gate=self._gate.state(),
             recent=self._recent,
             learned=(self._labels, self._labelled, self._missed),
-            errors=(self._error, self._error_last),
-            trusted=self._trusted,
             place=self._place,
             outlook=self.outlook,
         )
@@ -336,10 +276,9 @@ class Forecaster:
         made._mixture = Mixture(PRIOR, state.weights)
         made._bands = Bands(state.bands)
         made._drift = Drift(state.drift)
+        made._gate = Gate(state.gate)
         made._recent = state.recent
         made._labels, made._labelled, made._missed = state.learned
-        made._error, made._error_last = state.errors
-        made._trusted = state.trusted
         made._place = Place(*state.place)
         made.outlook = state.outlook
         return made

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from struct import Struct as Packing
 from typing import NamedTuple
 
-MOST = 48
+MOST = 32
 """In flight: with a horizon of more steps only every second, third, ... step is promised."""
 
 
@@ -19,8 +19,8 @@ class Promise(NamedTuple):
 
     ``scale`` negative: it is what was supposed before anything was learned.  ``mixed`` is the
     mixture's change of demand and ``said`` the one that was given out; ``day`` the scale of the
-    day over ``scale``; ``asked`` the quantiles that were given out; ``inputs`` features and the
-    experts' changes.
+    day over ``scale``; ``asked`` the quantiles that were given out; ``inputs`` what was
+    looked at (``experts.pack``).
     """
 
     due: int

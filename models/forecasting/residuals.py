@@ -78,7 +78,7 @@ class Residuals:
         """
         sums = self._sums
         if sums is None:
-            sums = self._sums = array("d", accumulate(self._held))
+            sums = self._sums = array("f", accumulate(self._held))
         wanted = level * sums[-1]
         if wanted <= 0.0:
             return 0.0
