@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from struct import Struct as Packing
 from typing import NamedTuple
 
-MOST = 32
+MOST = 48
 """In flight: with a horizon of more steps only every second, third, ... step is promised."""
 
 
@@ -68,8 +68,17 @@ class Promises:
         asked: Sequence[float],
         inputs: Sequence[float],
     ) -> None:
-        """Add one; ``changes`` are ``mixed``, ``said`` and ``day``."""
-        self._packed += self._packing.pack(due, last, scale, *changes, *asked, *inputs)
+        """Add one; ``changes`` are ``mixed``, ``said`` and ``day``.
+
+        Those due later are withdrawn: the horizon was shortened.  With ``MOST`` in flight, it was
+        prolonged, and this one is left out.
+        """
+        packed, size = self._packed, self._packing.size
+        while packed and int.from_bytes(packed[-size : 8 - size], "little", signed=True) > due:
+            del packed[-size:]
+        if len(packed) >= MOST * size:
+            return
+        packed += self._packing.pack(due, last, scale, *changes, *asked, *inputs)
 
     def pop(self) -> Promise:
         """Take the oldest away."""

@@ -11,8 +11,9 @@ from typing import Literal
 
 from models.forecasting.grid import keep
 
-COLD_LABELS = 30
-"""Labels below which nothing is claimed: five minutes of steps live, beyond the horizon."""
+COLD_LABELS = 20
+"""Labels below which nothing is claimed: three minutes of steps live, beyond the horizon; it is
+also what a quantile needs (``bands.ENOUGH``)."""
 
 TRUST_BELOW = 0.98
 TRUST_ABOVE = 1.05

@@ -10,7 +10,7 @@ from river import linear_model
 
 from models import sketch
 from models.domain.load import Load
-from models.forecasting.promises import Promises
+from models.forecasting.promises import MOST, Promises
 from models.forecasting.residual import FEATURES, PRIOR_PAIRS, ResidualModel, cut
 from models.window import SPAN, Window, WindowState
 
@@ -69,6 +69,16 @@ def test_promises_come_out_as_they_went_in() -> None:
         assert again.due == due
         assert again.pop() == (due, due + 0.1, due + 0.2, 0.5, 0.25, 2.0, (1.5,), (-0.5, due))
     assert again.due is None
+
+
+def test_a_shorter_horizon_withdraws_what_is_due_later_and_a_full_queue_takes_no_more() -> None:
+    queue = Promises(1, 1)
+    for due in (5, 9, 12, 7):
+        queue.add(due, 0.0, 1.0, (0.0, 0.0, 1.0), [0.0], [0.0])
+    assert [queue.pop().due for _ in range(len(queue))] == [5, 7]
+    for due in range(MOST + 5):
+        queue.add(due, 0.0, 1.0, (0.0, 0.0, 1.0), [0.0], [0.0])
+    assert len(queue) == MOST
 
 
 def test_promises_that_are_not_whole_are_refused() -> None:
