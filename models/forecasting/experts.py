@@ -27,7 +27,8 @@ PRIOR = tuple(weight / 13.0 for weight in (6.5, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.
 to, and less for the trend, which alone can say what was never seen."""
 
 FURTHEST = 1000.0
-"""Scales beyond which nobody says anything."""
+"""Scales beyond which nobody says anything; times the furthest residual (30) it is well within
+what 16 bits of a promise hold (65,504)."""
 
 _LAG_S = 433.0
 """Mean age of what the average of 300 s is of: half-life / ln 2."""
@@ -60,7 +61,7 @@ class Moment(NamedTuple):
     """Where and when experts look from.
 
     ``last`` and ``back`` (the change since the step before) in demand; ``starts`` the rise of
-    request starts as a share of them; ``at_s`` the middle of the step.
+    request starts as a share of both steps', from -1 to 1; ``at_s`` the middle of the step.
     """
 
     last: float

@@ -14,7 +14,7 @@ from array import array
 from models.demand import STEP_S
 from models.forecasting.bands import ANCHORS, Asked, Bands, Place
 from models.forecasting.drift import Drift
-from models.forecasting.experts import NAMES, PRIOR, Moment, look, pack, unpack
+from models.forecasting.experts import FURTHEST, NAMES, PRIOR, Moment, look, pack, unpack
 from models.forecasting.grid import keep
 from models.forecasting.levels import Levels
 from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
@@ -115,7 +115,7 @@ class Forecaster:
             Moment(
                 last=value,
                 back=value - last if adjacent else 0.0,
-                starts=(starts - started) / (1.0 + starts) if adjacent else 0.0,
+                starts=(starts - started) / (1.0 + starts + started) if adjacent else 0.0,
                 scale=scale,
                 at_s=at_s,
                 step_s=self.step_s,
@@ -130,7 +130,7 @@ class Forecaster:
         mixed = max(self._mixture.predict(changes), lowest)
         trust, why = self._gate.trust(self._labels)
         change = mixed if trust == "predictive" else 0.0
-        self._place = Place(change, day / scale)
+        self._place = Place(change, min(day / scale, FURTHEST))
         if step % self._stride(horizon_steps) == 0:
             asked = self._bands.ask(self._place)
             self._promises.add(

@@ -1,7 +1,8 @@
 """Promises: forecasts whose step is not over yet, oldest first, packed as bytes.
 
-Rule: what is in scales is 32-bit, which loses nothing that matters; at most ``MOST`` are in
-flight, so that a long horizon costs no more than a middling one.
+Rule: what was looked at and asked is kept in 16 bits, in scales, to three digits, and what a
+forecast is judged by in 32 and 64; at most ``MOST`` are in flight, so that a long horizon costs
+no more than a middling one.
 """
 
 from __future__ import annotations
@@ -94,5 +95,5 @@ _PACKINGS: dict[int, Packing] = {}
 def _packing(numbers: int) -> Packing:
     """Of a promise with so many numbers after its ``day``; made once, all workloads share it."""
     if numbers not in _PACKINGS:
-        _PACKINGS[numbers] = Packing(f"<qdd3f{numbers}f")
+        _PACKINGS[numbers] = Packing(f"<qdd3f{numbers}e")
     return _PACKINGS[numbers]

@@ -41,9 +41,7 @@ def _outage() -> list[float]:
 
 def _bursts() -> list[float]:
     chance = random.Random(2)
-    return [
-        float(chance.expovariate(0.02)) if chance.random() < 0.1 else 0.0 for _ in range(STEPS)
-    ]
+    return [float(chance.expovariate(0.02)) if chance.random() < 0.1 else 0.0 for _ in range(STEPS)]
 
 
 SERIES: dict[str, Callable[[], list[float]]] = {
@@ -95,7 +93,7 @@ def test_whatever_demand_does_what_is_said_is_finite_and_in_order(
         told = [quantile for quantile in quantiles if quantile is not None]
         assert len(told) == len(quantiles)
         assert told == sorted(told)
-        assert 0 <= told[0]
+        assert told[0] >= 0
         assert told[-1] < math.inf
         experts = forecaster.experts()
         assert tuple(experts) == NAMES
@@ -143,7 +141,7 @@ def test_memory_is_bounded_by_the_horizon_and_not_by_time() -> None:
         sizes[ahead] = len(msgspec.msgpack.encode(forecaster.state()))
         assert sizes[ahead] < early + 1500  # What the season and ADWIN still fill.
         assert len(forecaster._promises) <= MOST
-    assert max(sizes.values()) < 8000
+    assert max(sizes.values()) < 6000
 
 
 @pytest.mark.parametrize("factor", [2.0**-20, 4.0, 2.0**30])
@@ -158,7 +156,7 @@ def test_scaled_demand_has_the_scaled_forecast(factor: float) -> None:
     for level in (0.9, 0.95, 0.99):
         told, scaled = one.quantile(level), other.quantile(level)
         assert told is not None
-        assert scaled == pytest.approx(told * factor, rel=1e-5)
+        assert scaled == pytest.approx(told * factor, rel=1e-4)
 
 
 def test_a_gap_is_not_zero_demand() -> None:

@@ -143,7 +143,7 @@ def test_scale_is_between_prior_and_misses_and_knows_the_root() -> None:
 
 
 def test_too_many_misses_widen_the_band_and_none_narrow_it() -> None:
-    def after(missed: bool) -> float:
+    def after(*, missed: bool) -> float:
         bands = Bands()
         for number in range(2000):
             bands.add(number % 100 / 100, HERE, 1e-6)
