@@ -105,7 +105,6 @@ class _Pass:
             if of >= count or outlook is None or q95 is None:
                 continue
             self._say(MIXTURE, of, outlook.centre)
-            self._say(LAST, of, value)
             for name, expert in forecaster.experts().items():
                 self._say(name, of, expert)
             q99 = forecaster.quantile(0.99)

@@ -14,7 +14,7 @@ from models.forecasting.levels import HALF_LIVES_S, Levels
 from models.forecasting.season import DAY_S, Season
 
 NAMES = (
-    "last",
+    "last-value",
     *(f"average-{half_life_s:.0f}s" for half_life_s in HALF_LIVES_S),
     "trend",
     "season",

@@ -247,7 +247,7 @@ def test_a_horizon_that_changes_breaks_nothing() -> None:
 
 def test_weights_of_the_prior_sum_to_one_and_half_of_it_is_the_last_value() -> None:
     assert sum(PRIOR) == pytest.approx(1.0)
-    assert PRIOR[NAMES.index("last")] == pytest.approx(0.5)
+    assert PRIOR[NAMES.index("last-value")] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("step_s", [10, 60, 300])
