@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.forecasting.residuals import Residuals
@@ -68,7 +69,7 @@ BandsState = tuple[int, tuple[float, bytes], tuple[float, bytes], float, bytes]
 class Bands:
     """Two histograms, the weight of the second, and the corrections of ``ANCHORS``."""
 
-    __slots__ = ("_corrections", "_near", "_plain", "_share", "count")
+    __slots__ = ("_corrections", "_misses", "_near", "_plain", "_share", "count")
 
     def __init__(self, state: BandsState = (0, (1.0, b""), (1.0, b""), 0.5, b"")) -> None:
         """``state`` is what ``state`` gave."""
@@ -77,6 +78,7 @@ class Bands:
         self._near, self._plain = Residuals(near), Residuals(plain)
         self._corrections = array("d", corrections) or array("d", [1.0] * len(ANCHORS))
         """Chance of a miss that is asked of the histograms over the nominal one."""
+        self._misses = _falling(self._corrections)
 
     def state(self) -> BandsState:
         """What ``__init__`` takes."""
@@ -103,7 +105,7 @@ class Bands:
         """The quantiles that coverage is watched at; 0 with nothing seen."""
         share = self._share
         pairs = []
-        for miss in self._misses():
+        for miss in self._misses:
             level = 1.0 - miss
             near = place.centre + self._near.quantile(level)
             pairs.append((near, place.day * self._plain.quantile(level)))
@@ -122,6 +124,7 @@ class Bands:
         for number, anchor in enumerate(ANCHORS):
             moved = corrections[number] + rate * (1.0 - anchor - (actual > asked.band[number]))
             corrections[number] = min(max(moved, NARROWEST), WIDEST)
+        self._misses = _falling(corrections)
         level = ANCHORS[WEIGHED_AT]
         lost = _pinball(actual - asked.near, level) - _pinball(actual - asked.plain, level)
         odds = math.exp(WEIGHT_RATE / less * lost) * self._share / (1.0 - self._share)
@@ -151,27 +154,28 @@ class Bands:
                 high = middle
         return 1.0 - (low + high) / 2.0
 
-    def _misses(self) -> list[float]:
-        """Corrected chances of a miss at ``ANCHORS``, falling, so that quantiles do not cross."""
-        misses, most = [], 0.5
-        for anchor, correction in zip(ANCHORS, self._corrections, strict=True):
-            most = min((1.0 - anchor) * correction, most)
-            misses.append(most)
-        return misses
-
     def _asked(self, level: float) -> float:
         """The level to ask the histograms for: chances of a miss run straight in logarithms."""
         miss = 1.0 - level
         if miss >= 0.5:  # noqa: PLR2004 - the median is not corrected
             return level
         before, corrected = 0.5, 0.5
-        for anchor, wanted in zip(ANCHORS, self._misses(), strict=True):
+        for anchor, wanted in zip(ANCHORS, self._misses, strict=True):
             nominal = 1.0 - anchor
             if miss >= nominal:
                 share = math.log(miss / before) / math.log(nominal / before)
                 return 1.0 - corrected * math.pow(wanted / corrected, share)
             before, corrected = nominal, wanted
         return 1.0 - miss * corrected / before
+
+
+def _falling(corrections: Sequence[float]) -> tuple[float, ...]:
+    """Corrected chances of a miss at ``ANCHORS``, falling, so that quantiles do not cross."""
+    misses, most = [], 0.5
+    for anchor, correction in zip(ANCHORS, corrections, strict=True):
+        most = min((1.0 - anchor) * correction, most)
+        misses.append(most)
+    return tuple(misses)
 
 
 def _pinball(over: float, level: float) -> float:

@@ -78,11 +78,12 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
     last, scale = moment.last, moment.scale
     at_s, ahead_s = moment.at_s, moment.ahead_s
     unit = 1.0 / scale
-    found = [(average - last) * unit for average in levels.averages]
+    held = levels.averages
+    found = [(average - last) * unit for average in held]
     found.append((levels.trend(ahead_s, moment.step_s) - last) * unit)
     found.append(moment.back * unit)
     change = season.change(at_s - _LAG_S, at_s + ahead_s)
-    found.append(0.0 if change is None else change * levels.averages[_SHARED] * unit)
+    found.append(0.0 if change is None else change * held[_SHARED] * unit)
     if max(found) > FURTHEST or min(found) < -FURTHEST:
         found = [min(max(value, -FURTHEST), FURTHEST) for value in found]
     *averages, trend, back, seasonal = found

@@ -31,6 +31,11 @@ VERSION = "mixture/1"
 DRIFTED = 0.2
 """What the residuals of before a drift still count."""
 
+APART_S = 30.0
+YOUNG_LABELS = 360
+"""After an hour of steps promises are made this far apart: those between overlap, tell next to
+nothing more, and are two thirds of the work on the live grid."""
+
 _INPUTS = len(FEATURES) + 3
 _ASKED = len(ANCHORS) + 2
 
@@ -194,8 +199,9 @@ class Forecaster:
         return self._bands.above((capacity - outlook.last) / outlook.scale, self._place)
 
     def _stride(self, horizon_steps: int) -> int:
-        """Of so many steps one is promised."""
-        return -(-horizon_steps // MOST)
+        """Of so many steps one is promised: no more than fit, later no closer than ``APART_S``."""
+        apart = round(APART_S / self.step_s) if self._labels >= YOUNG_LABELS else 1
+        return max(-(-horizon_steps // MOST), min(apart, horizon_steps), 1)
 
     def _scale(self, newest: float) -> Scale:
         return self._spread.scale(self._levels.averages[1], newest, self.step_s)

@@ -82,7 +82,9 @@ class Residuals:
         wanted = level * sums[-1]
         if wanted <= 0.0:
             return 0.0
-        place = min(bisect_left(sums, wanted), BINS - 1)
+        place = bisect_left(sums, wanted)
+        if place >= BINS:  # 32 bits round.
+            return EDGES[-1]
         below = sums[place - 1] if place else 0.0
-        share = min((wanted - below) / (sums[place] - below), 1.0)
-        return EDGES[place] + share * (EDGES[place + 1] - EDGES[place])
+        begin = EDGES[place]
+        return begin + (wanted - below) / (sums[place] - below) * (EDGES[place + 1] - begin)
