@@ -20,8 +20,7 @@ from models.domain.decision import (
     State,
 )
 from models.domain.spec import ScalerSpec
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.residual import VERSION
+from models.forecasting.forecaster import VERSION, Forecaster
 from models.policy import Context, Mark
 from models.verdict import Verdict
 
@@ -94,7 +93,7 @@ def verdict(
             cause=cause,
         ),
         model=ModelInfo(
-            name="bayes-lr" if trust == "predictive" else "last-value",
+            name="mixture" if trust == "predictive" else "last-value",
             version=VERSION,
             trust=trust,
             why="no step is complete yet" if outlook is None else outlook.why,

@@ -19,7 +19,8 @@ from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import COLD_MARGIN, Forecaster, ForecasterState, Outlook
+from models.forecasting.forecaster import Forecaster
+from models.forecasting.outlook import ForecasterState, Outlook
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
 from models.policy.stabilization import down_window_s, latency_window_s
@@ -29,7 +30,7 @@ from models.verdict import Verdict
 from models.window import LATENCY_S, Window
 
 LEVEL = 0.95
-"""Quantile of demand that forecasts are published with."""
+"""Quantile of demand that forecasts are published with, and sized to while they are cold."""
 
 BUDGET = 0.01
 """Share of requests that may miss the SLO where the spec has none."""
@@ -193,7 +194,7 @@ class Scaler:
     def _outlook(self, outlook: Outlook) -> tuple[float, float]:
         """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
         if outlook.trust == "cold":
-            return outlook.last * (1.0 + COLD_MARGIN), 0.0
+            return self.forecaster.quantile(LEVEL) or outlook.last, 0.0
         return outlook.centre, outlook.scale
 
     def _ahead(self) -> float | None:
@@ -221,7 +222,7 @@ class Scaler:
             centre=outlook.centre,
             quantiles={f"{LEVEL:g}": max(quantile, outlook.centre)},
             trust=outlook.trust,
-            model="bayes-lr" if outlook.trust == "predictive" else "last-value",
+            model="mixture" if outlook.trust == "predictive" else "last-value",
         )
 
     def decide(self, now: float, cause: Cause | None) -> Verdict | Hold:

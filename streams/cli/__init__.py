@@ -24,6 +24,7 @@ COMMANDS = {
     "record": "Record decisions, and all that led to them, into a folder.",
     "replay": "Run a recorded step log through the core again.",
     "backtest": "Policies side by side on a trace of yours, or a published one.",
+    "forecast-eval": "How far the forecaster misses on a trace of yours, or a published one.",
 }
 
 
@@ -38,7 +39,7 @@ class _Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"streams.cli.{cmd_name}")
+        module = importlib.import_module(f"streams.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
