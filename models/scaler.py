@@ -13,6 +13,7 @@ import zlib
 from msgspec import Struct
 
 from models import sketch
+from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
@@ -59,6 +60,7 @@ class ScalerState(Struct, frozen=True, array_like=True):
     last: tuple[dict[str, int], float] | None
     measures: tuple[Unit, int]
     forecaster: ForecasterState
+    conditions: ConditionsState
 
 
 class Scaler:
@@ -70,6 +72,7 @@ class Scaler:
         "_next_step",
         "_scaled",
         "_wished",
+        "conditions",
         "corrections",
         "demand",
         "forecaster",
@@ -83,6 +86,7 @@ class Scaler:
         self.workload = workload
         self.spec = spec
         self.window = window
+        self.conditions = Conditions(spec, window)
         self.demand = self._meter(spec)
         self.forecaster = Forecaster()
         self.corrections = 0
@@ -101,11 +105,13 @@ class Scaler:
             self._next_step = None
         self.demand = meter
         self.spec = spec
+        self.conditions.respec(spec)
         self._last = None
 
     def corrected(self) -> None:
         """A second changed after it was closed."""
         self.corrections += 1
+        self.conditions.late(self._closed)
 
     @property
     def horizon_s(self) -> float:
@@ -119,6 +125,7 @@ class Scaler:
         """
         if self._closed is not None and through <= self._closed:
             return False
+        self.conditions.close(self._closed, through)
         self._closed = through
         first = self.demand.first_step()
         if first is None:
@@ -135,6 +142,8 @@ class Scaler:
             self.forecaster.close(step, value, self.demand.starts(step), ahead)
             ended = True
         self._next_step = max(self._next_step, last + 1)
+        if ended:
+            self.conditions.step(through)
         return ended
 
     def forecast(self) -> Forecast | None:
@@ -173,14 +182,18 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
+        conditions, closed = self.conditions, self._closed
+        if conditions.quiet is not None and self._nothing_wished():
+            wished = 0, Reason.IDLE, "quiet", float(conditions.quiet_s(closed))
         replicas = wished[0]
         self._wished.add(now, replicas)
-        silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
-        bounds = self.spec.replicas
+        silent_s = None if closed is None else max(now - closed - 1, 0.0)
+        limits = conditions.limits.fixed or conditions.limits.at(now, self.horizon_s)
         missing = silent_s is not None and silent_s > MISSING_S
         if (
             not missing
-            and bounds.min <= current <= bounds.max
+            and limits.min <= current <= limits.max
+            and not conditions.moves(replicas, current, closed)
             and self._stays(replicas, current, now)
         ):
             return UNCHANGED
@@ -195,6 +208,12 @@ class Scaler:
             latency_driven=self.spec.demand.per_replica is None,
             wished=self._wished,
             scaled=self._scaled,
+            limits=limits,
+            quiet_s=conditions.quiet_s(closed),
+            event_s=conditions.event_s(closed),
+            in_flight=conditions.in_flight(),
+            ended_per_s=conditions.ended_per_s(ready),
+            frozen=conditions.frozen,
         )
         return self._guarded(wished, context, cause)
 
@@ -227,6 +246,13 @@ class Scaler:
             reissued=repeats,
         )
 
+    def _nothing_wished(self) -> bool:
+        """Silent for long enough, and expected to stay so: the median asks for no replica."""
+        if not self.conditions.silent(self._closed):
+            return False
+        outlook, capacity = self.forecaster.outlook, self.spec.demand.per_replica
+        return outlook is None or capacity is None or outlook.centre < capacity / 2
+
     def _stays(self, replicas: int, current: int, now: float) -> bool:
         """Whether the guards would come back to ``current``, which most often they do.
 
@@ -246,13 +272,20 @@ class Scaler:
         after = sum(decision.to.replicas.values())
         self._last = decision.to.replicas, decision.valid_until
         if after != before:
+            self.conditions.ordered(decision.at, before, after)
             self._scaled.append((decision.at, before, after))
             behavior = self.spec.behavior
             policies = [
                 *(behavior.scale_up.policies or ()),
                 *(behavior.scale_down.policies or ()),
             ]
-            kept_s = max([LATENCY_STEP_S, *(policy.period_seconds for policy in policies)])
+            kept_s = max(
+                [
+                    LATENCY_STEP_S,
+                    self.conditions.kept_s(),
+                    *(policy.period_seconds for policy in policies),
+                ]
+            )
             while self._scaled[0][0] < decision.at - kept_s:
                 self._scaled.pop(0)
 
@@ -299,6 +332,7 @@ class Scaler:
             "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
             "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
             "unknown": "capacity per replica is not given",
+            "quiet": f"nothing to do for {value:.0f} s",
             "waiting": "waiting for the last step's effect",
             "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]
@@ -330,6 +364,7 @@ class Scaler:
             last=self._last,
             measures=self.demand.measures(),
             forecaster=self.forecaster.state(),
+            conditions=self.conditions.state(),
         )
 
     @classmethod
@@ -342,6 +377,7 @@ class Scaler:
         made._closed, made._next_step = state.closed, state.next_step
         made._wished.highs, made._wished.lows = state.highs, state.lows
         made._scaled = state.scaled
+        made.conditions.restore(state.conditions)
         made._last = state.last
         if made.demand.measures() == state.measures:
             made.forecaster = Forecaster.restored(state.forecaster)

@@ -55,6 +55,12 @@ class Reason(enum.StrEnum):
     STARTS_IN_FLIGHT = "starts-in-flight"
     TOLERANCE = "tolerance"
     FALLBACK = "fallback"
+    SCHEDULE = "schedule"
+    ACTIVATION = "activation"
+    IDLE = "idle"
+    PAUSED = "paused"
+    DRAIN = "drain"
+    EFFECT = "effect"
     POOL_CAPACITY = "pool-capacity"
     REISSUED = "reissued"
 

@@ -155,7 +155,6 @@ class _Reading:
     def _not_yet(self, file: str, node: yaml.Node, spec: AgentScaler) -> None:
         """What is understood and stored, but not acted on by this version."""
         for field, used, what in (
-            ("schedules", bool(spec.spec.schedules), "schedules are not acted on yet"),
             ("vertical", spec.spec.vertical.mode != "Off", "vertical sizing is not done yet"),
             (
                 "variants",
