@@ -9,6 +9,7 @@ Flow: Scaler.accept -> begin; each closed step -> step; Frozen -> Context -> the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -24,7 +25,10 @@ EARLY_S = 20
 """Sooner after a scale-in nothing is said: requests under way end as they began."""
 
 WATCH_S = 60
-"""For so long a change is watched; what is compared is at most the minute before it."""
+"""For so long a scale-in is watched; what is compared is at most the minute before it."""
+
+WATCH_OUT_S = 30
+"""For so long, or twice the SLO's latency, a scale-out is watched once its replicas are ready."""
 
 GIVE_UP_S = 600.0
 """A change is forgotten when replicas were not ready, or nothing was heard, for so long."""
@@ -52,12 +56,17 @@ ENOUGH = 1.25
 
 
 class Sample(Struct, frozen=True, array_like=True, gc=False):
-    """Requests of a time: how many ended, how many of them slow; arrived and ended per second."""
+    """Requests of a time: how many ended, how many of them slow; arrived and ended per second.
+
+    ``spread``: how much more the share of slow ones differs from slot to slot than it would by
+    chance (chi-square by degrees of freedom); 1 at least, and where one slot is all there is.
+    """
 
     ended: int
     slow: int
     arrived_per_s: float
     ended_per_s: float
+    spread: float = 1.0
 
 
 class Trial(Struct, frozen=True, array_like=True, gc=False):
@@ -135,9 +144,11 @@ class Effect:
         elif trial.since is None:
             if ready >= trial.after:
                 self.trial = Trial(trial.at, trial.before, trial.after, trial.sample, now)
-        elif now - trial.since >= WATCH_S:
-            self.trial = None
-            self._scaled_out(trial, now, ready, window, limit_s, budget)
+        else:
+            watch_s = min(max(WATCH_OUT_S, math.ceil(2 * limit_s)), WATCH_S)
+            if now - trial.since >= watch_s:
+                self.trial = None
+                self._scaled_out(trial, now, ready, sample(window, watch_s, limit_s), budget)
 
     def _scaled_in(
         self, trial: Trial, now: float, window: Window, limit_s: float, budget: float
@@ -168,9 +179,8 @@ class Effect:
             self.trial = Trial(trial.at, trial.before, trial.after, trial.sample, trial.since)
 
     def _scaled_out(
-        self, trial: Trial, now: float, ready: int, window: Window, limit_s: float, budget: float
+        self, trial: Trial, now: float, ready: int, found: Sample | None, budget: float
     ) -> None:
-        found = sample(window, WATCH_S, limit_s)
         if found is None or not useless(trial.sample, found, budget):
             self.useless = self.doubled = 0
             return
@@ -208,20 +218,39 @@ def sample(window: Window, seconds: int, limit_s: float) -> Sample | None:
     newest = window.newest
     if newest is None or seconds < SLOT_S:
         return None
-    counts = window.latencies(seconds - (SLOT_S - 1))
+    slots = [
+        (sum(counts.values()), sketch.slower(counts, limit_s))
+        for counts in window.by_slot(seconds - (SLOT_S - 1))
+    ]
     return Sample(
-        sum(counts.values()),
-        sketch.slower(counts, limit_s),
+        sum(ended for ended, _ in slots),
+        sum(slow for _, slow in slots),
         _per_s(window, _arrivals(window), seconds),
         _per_s(window, "finished", seconds),
+        spread(slots),
     )
+
+
+def spread(slots: Sequence[tuple[int, int]]) -> float:
+    """How far slots of (ended, slow) differ beyond chance; 1 is chance.
+
+    Of 100 requests in each of two slots 4 and 16 are slow: 10 % in all, 9 expected squared
+    errors, (36 + 36) / 9 = 8 for one degree of freedom.
+    """
+    ended, slow = sum(count for count, _ in slots), sum(count for _, count in slots)
+    share = slow / ended if ended else 0.0
+    if share in {0.0, 1.0} or len(slots) <= 1:
+        return 1.0
+    chi = sum((bad - all_ * share) ** 2 / all_ for all_, bad in slots if all_)
+    return max(chi / (share * (1 - share)) / (len(slots) - 1), 1.0)
 
 
 def harmed(before: Sample, after: Sample, budget: float) -> bool:
     """Whether slow requests have become more than the budget, and than before, beyond chance.
 
     Of 600 requests 3 were slow, and then 24 of 600: 4 % is above 1 %, 21 more, and 4.1 standard
-    errors (two proportions, pooled).  Demand more than a tenth higher is another reason.
+    errors (two proportions, pooled).  Where slow requests come in spells an error is larger, by
+    the square root of ``spread`` (quasi-likelihood).  Demand a tenth higher is another reason.
     """
     if not before.ended or not after.ended or after.arrived_per_s > MORE * before.arrived_per_s:
         return False
@@ -229,7 +258,8 @@ def harmed(before: Sample, after: Sample, budget: float) -> bool:
     if is_ <= budget or after.slow - was * after.ended < LEAST_MORE:
         return False
     pooled = (before.slow + after.slow) / (before.ended + after.ended)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / before.ended + 1 / after.ended))
+    chance = pooled * (1 - pooled) * (1 / before.ended + 1 / after.ended)
+    error = math.sqrt(chance * max(before.spread, after.spread))
     return is_ - was > SIGMAS * error
 
 
@@ -253,5 +283,8 @@ def _arrivals(window: Window) -> str:
 
 
 def _per_s(window: Window, column: str, seconds: int) -> float:
-    newest = window.newest or 0
-    return window.total(column, newest - seconds + 1, newest) / seconds
+    newest, first = window.newest, window.first
+    if newest is None or first is None:
+        return 0.0
+    known_s = min(seconds, newest - first + 1)
+    return window.total(column, newest - known_s + 1, newest) / known_s
