@@ -42,6 +42,9 @@ LEAST_MORE = 5.0
 STRIKES = 2
 """Two verdicts running: one burst of slow requests is in one of them."""
 
+SERIES_S = 300.0
+"""A change that follows sooner belongs to the one that is watched; later it is another."""
+
 LEAST_OUT = 100
 """Requests, before and after, without which nothing is said of a scale-out."""
 
@@ -77,7 +80,7 @@ class Trial(Struct, frozen=True, array_like=True, gc=False):
     after: int
     sample: Sample
     since: float | None = None
-    """When it was done: at once for a scale-in, for a scale-out when all were ready."""
+    """When it was done: the last of some scale-ins; of a scale-out, when all were ready."""
     strikes: int = 0
 
 
@@ -119,9 +122,10 @@ class Effect:
     def begin(self, at: float, before: int, after: int, window: Window, limit_s: float) -> None:
         """A change was ordered; another in the same direction belongs to it."""
         held = self.trial
-        if held is not None and (held.after < held.before) == (after < before):
+        same = held is not None and (held.after < held.before) == (after < before)
+        if held is not None and same and at - held.at <= SERIES_S:
             if after < before:
-                self.trial = Trial(at, held.before, after, held.sample, at, held.strikes)
+                self.trial = Trial(held.at, held.before, after, held.sample, at, held.strikes)
             return
         if after > before and after < ENOUGH * before:
             self.trial = None
@@ -137,7 +141,7 @@ class Effect:
         trial = self.trial
         if trial is None:
             return
-        if now - trial.at > GIVE_UP_S:
+        if now - (trial.since or trial.at) > GIVE_UP_S:
             self.trial = None
         elif trial.after < trial.before:
             self._scaled_in(trial, now, window, limit_s, budget)
@@ -172,7 +176,7 @@ class Effect:
             self.frozen = Frozen("in", until, trial.before, found.arrived_per_s)
             self.harmful += 1
             self.trial = None
-        elif passed_s >= WATCH_S:
+        elif now - (trial.since or trial.at) >= WATCH_S:
             self.trial = None
             self.harmful = 0
         else:

@@ -23,6 +23,7 @@ from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster, ForecasterState
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
+from models.policy.drain import leaving
 from models.policy.stabilization import down_window_s
 from models.policy.tolerance import tolerated
 from models.verdict import Verdict
@@ -242,7 +243,7 @@ class Scaler:
             cause,
             explained,
             State(replicas=before),
-            State(replicas=after),
+            State(replicas=after, leaving=leaving(final, context)),
             reissued=repeats,
         )
 

@@ -37,3 +37,20 @@ def drain(replicas: int, context: Context) -> Mark | None:
         constraint="drain.budgetSeconds",
         limit=budget_s,
     )
+
+
+LEAVING_MOST = 100
+"""Pods named in one decision; beyond, the platform chooses."""
+
+
+def leaving(final: int, context: Context) -> tuple[str, ...]:
+    """Pods that should go when ``final`` replicas are left: those with the fewest requests.
+
+    Of pods with 2, 9 and 0 requests, two to go: the third and the first.  Only where the spec asks
+    for ``drain.podDeletionCost`` and pods are of one kind.
+    """
+    spec, count = context.spec, context.current - final
+    if count <= 0 or not spec.drain.pod_deletion_cost or len(spec.variants) > 1:
+        return ()
+    ordered = sorted(context.in_flight, key=lambda pod: (context.in_flight[pod], pod))
+    return tuple(ordered[: min(count, LEAVING_MOST)])

@@ -132,6 +132,27 @@ def test_a_harmless_scale_in_is_left_alone_and_forgives() -> None:
     assert (effect.trial, effect.frozen, effect.harmful) == (None, None, 0)
 
 
+def test_scale_in_by_small_steps_is_watched_from_the_first() -> None:
+    """One replica every 10 s: harm shows while it goes on, and all of it is undone."""
+    service = Service(
+        lambda _, replicas: (16, 0) if replicas >= 5 else (13, 3),
+        demand={"unit": "requests", "perReplica": 8},
+        behavior={
+            "scaleDown": {
+                "stabilizationWindowSeconds": 0,
+                "tolerance": 0,
+                "policies": [{"type": "Pods", "value": 1, "periodSeconds": 10}],
+            }
+        },
+    )
+    service.replicas = 8
+    service.run(200)
+    undone = next(d for d in service.decisions if d.reason is Reason.EFFECT)
+    first = service.decisions[0]
+    assert undone.at - first.at <= 90
+    assert undone.to.replicas["default"] == 8
+
+
 def test_more_demand_is_not_blamed_on_the_scale_in() -> None:
     """Slow because twice as much came just then."""
     service = optimistic()
@@ -228,7 +249,7 @@ def test_a_restored_workload_keeps_what_is_watched_and_frozen() -> None:
         ((600, 600), (600, 600), False),
     ],
 )
-def test_harm(before: tuple[int, int], after: tuple[int, int], found: bool) -> None:
+def test_harm(before: tuple[int, int], after: tuple[int, int], *, found: bool) -> None:
     assert harmed(Sample(*before, 10.0, 10.0), Sample(*after, 10.0, 10.0), BUDGET) is found
     assert not harmed(Sample(*before, 10.0, 10.0), Sample(*after, 11.1, 11.1), BUDGET)
 
@@ -245,7 +266,7 @@ def test_harm(before: tuple[int, int], after: tuple[int, int], found: bool) -> N
     ],
 )
 def test_uselessness(
-    before: tuple[int, int], after: tuple[int, int], ended: float, found: bool
+    before: tuple[int, int], after: tuple[int, int], ended: float, *, found: bool
 ) -> None:
     assert useless(Sample(*before, 10.0, 10.0), Sample(*after, ended, ended), BUDGET) is found
 
