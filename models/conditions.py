@@ -14,6 +14,7 @@ from models.domain.spec import ScalerSpec
 from models.effect import Effect, EffectState, Frozen
 from models.policy.limits import Limits
 from models.quiet import Quiet, QuietState
+from models.swings import Swings
 from models.window import FRESH_S, Window
 
 ENDED_S = 20
@@ -23,6 +24,7 @@ SILENT_LEAST_S = 10
 """Silence that is shorter says nothing of demand, whatever the cooldown period."""
 
 NOTHING: Mapping[str, int] = {}
+NONE = Swings()
 
 
 class ConditionsState(Struct, frozen=True, array_like=True):
@@ -30,12 +32,13 @@ class ConditionsState(Struct, frozen=True, array_like=True):
 
     quiet: QuietState | None = None
     effect: EffectState | None = None
+    swings: Swings = NONE
 
 
 class Conditions:
     """Of one workload."""
 
-    __slots__ = ("_spec", "_window", "effect", "limits", "quiet")
+    __slots__ = ("_spec", "_window", "effect", "limits", "quiet", "swings")
 
     def __init__(self, spec: ScalerSpec, window: Window) -> None:
         """Nothing has happened yet."""
@@ -44,6 +47,7 @@ class Conditions:
         """Where the spec lets it go to zero, at any time."""
         self.effect: Effect | None = None
         """Where there is an SLO to tell good from bad by."""
+        self.swings = NONE
         self.respec(spec)
 
     def respec(self, spec: ScalerSpec) -> None:
@@ -77,8 +81,12 @@ class Conditions:
         if self.quiet is not None:
             self.quiet.late(closed)
 
-    def ordered(self, at: float, before: int, after: int) -> None:
-        """A decision was sent, to go from ``before`` to ``after``."""
+    def ordered(self, at: float, before: int, after: int, window_s: float) -> None:
+        """A decision was sent, to go from ``before`` to ``after``.
+
+        ``window_s``: how long scale-in is stabilised for.
+        """
+        self.swings = self.swings.after(at, before, after, window_s)
         slo = self._spec.slo
         if self.effect is not None and slo is not None and self._spec.mode == "Active":
             self.effect.begin(at, before, after, self._window, slo.latency_seconds)
@@ -147,10 +155,12 @@ class Conditions:
         return ConditionsState(
             quiet=None if self.quiet is None else self.quiet.state(),
             effect=None if self.effect is None else self.effect.state(),
+            swings=self.swings,
         )
 
     def restore(self, state: ConditionsState) -> None:
         """Take up what was remembered, as far as the spec asks for it."""
+        self.swings = state.swings
         if self.quiet is not None and state.quiet is not None:
             self.quiet = Quiet.restored(state.quiet)
         if self.effect is not None and state.effect is not None:

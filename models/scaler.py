@@ -215,6 +215,7 @@ class Scaler:
             in_flight=conditions.in_flight(),
             ended_per_s=conditions.ended_per_s(ready),
             frozen=conditions.frozen,
+            doublings=conditions.swings.doublings(now),
         )
         return self._guarded(wished, context, cause)
 
@@ -273,7 +274,8 @@ class Scaler:
         after = sum(decision.to.replicas.values())
         self._last = decision.to.replicas, decision.valid_until
         if after != before:
-            self.conditions.ordered(decision.at, before, after)
+            window_s = down_window_s(self.spec, self.horizon_s)
+            self.conditions.ordered(decision.at, before, after, window_s)
             self._scaled.append((decision.at, before, after))
             behavior = self.spec.behavior
             policies = [

@@ -6,6 +6,7 @@ alone; the assembly below reads as the specification.
 
 from models.policy.bounds import bounds
 from models.policy.context import Context, Guard, Mark
+from models.policy.damping import damping
 from models.policy.drain import drain
 from models.policy.effect import effect
 from models.policy.idle import idle
@@ -20,8 +21,9 @@ from models.policy.wishes import Wishes
 GUARDS: tuple[Guard, ...] = (
     telemetry,
     starting,
-    tolerance,
     stabilization,
+    tolerance,
+    damping,
     effect,
     drain,
     rate,
@@ -30,6 +32,7 @@ GUARDS: tuple[Guard, ...] = (
     bounds,
 )
 """In order: first what we can know, then what is worth moving for, what it does to the work under
-way, then the hard limits.  ``idle`` stands behind ``rate``, to which any share of zero is zero."""
+way, then the hard limits.  ``tolerance`` looks at what would really be done, so behind
+``stabilization``; ``idle`` stands behind ``rate``, to which any share of zero is zero."""
 
 __all__ = ["GUARDS", "Context", "Guard", "Mark", "Wishes"]

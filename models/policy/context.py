@@ -27,8 +27,8 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     stabilisation; ``scaled`` the past changes (at, from, to) we ordered;
     ``silent_s`` how long telemetry has been missing, None: it never came; ``limits`` the bounds.
     ``quiet_s`` complete seconds without anything to do, ``event_s`` seconds since something
-    happened; ``in_flight`` requests by pod, and ``ended_per_s`` how many a replica ends; where
-    the spec does not ask for them they are as below.
+    happened; ``in_flight`` requests by pod, and ``ended_per_s`` how many a replica ends;
+    ``frozen`` what did harm, ``doublings`` of patience.  Where nobody asked they are as below.
     """
 
     now: float
@@ -47,6 +47,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     in_flight: Mapping[str, int] = {}
     ended_per_s: float = 0.0
     frozen: Frozen | None = None
+    doublings: int = 0
 
     @property
     def missing(self) -> bool:
