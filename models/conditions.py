@@ -38,11 +38,13 @@ class ConditionsState(Struct, frozen=True, array_like=True):
 class Conditions:
     """Of one workload."""
 
-    __slots__ = ("_spec", "_window", "effect", "limits", "quiet", "swings")
+    __slots__ = ("_event_s", "_heard", "_spec", "_window", "effect", "limits", "quiet", "swings")
 
     def __init__(self, spec: ScalerSpec, window: Window) -> None:
         """Nothing has happened yet."""
         self._window = window
+        self._heard: tuple[int | None, int] | None = None
+        self._event_s: float | None = None
         self.quiet: Quiet | None = None
         """Where the spec lets it go to zero, at any time."""
         self.effect: Effect | None = None
@@ -54,6 +56,7 @@ class Conditions:
         """A new spec; what it has in common with the last one is kept."""
         self._spec = spec
         self.limits = Limits(spec)
+        self._heard = None
         if not self.limits.zero:
             self.quiet = None
         elif self.quiet is None:
@@ -80,6 +83,7 @@ class Conditions:
         """Something came for a second that was closed."""
         if self.quiet is not None:
             self.quiet.late(closed)
+            self._heard = None
 
     def ordered(self, at: float, before: int, after: int, window_s: float) -> None:
         """A decision was sent, to go from ``before`` to ``after``.
@@ -96,8 +100,16 @@ class Conditions:
         return 0 if self.quiet is None else self.quiet.silent_s(closed)
 
     def event_s(self, closed: int | None) -> float | None:
-        """Seconds since something happened; None: it never did, or nobody looks."""
-        return None if self.quiet is None else self.quiet.event_s(self._window, closed)
+        """Seconds since something happened; None: it never did, or nobody looks.
+
+        Asked for twice in a decision, and found once: it is new only when something was heard.
+        """
+        if self.quiet is None:
+            return None
+        heard = closed, self._window.events
+        if heard != self._heard:
+            self._heard, self._event_s = heard, self.quiet.event_s(self._window, closed)
+        return self._event_s
 
     def silent(self, closed: int | None) -> bool:
         """Whether it has been silent for so long that nothing more is wished for.
@@ -163,5 +175,6 @@ class Conditions:
         self.swings = state.swings
         if self.quiet is not None and state.quiet is not None:
             self.quiet = Quiet.restored(state.quiet)
+            self._heard = None
         if self.effect is not None and state.effect is not None:
             self.effect = Effect.restored(state.effect)

@@ -87,12 +87,12 @@ class Quiet:
         newest = window.newest
         if newest is not None and (closed is None or newest > closed):
             begin = newest - SPAN + 1 if closed is None else closed + 1
-            if (
-                window.total("started", begin, newest)
-                or window.total("finished", begin, newest)
-                or any(
-                    window.gauge(second) for second in range(max(begin, newest - SPAN), newest + 1)
-                )
+            if window.total("finished", begin, newest) or (
+                window.has_starts and window.total("started", begin, newest)
+            ):
+                return 0.0
+            if window.in_system is not None and any(
+                window.gauge(second) for second in range(max(begin, newest - SPAN), newest + 1)
             ):
                 return 0.0
         return None if closed is None or self.last is None else float(closed - self.last)
