@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from models.domain.load import Load
 from models.domain.spec import ScalerSpec
 from models.effect import Effect, EffectState, Frozen
 from models.policy.limits import Limits
@@ -79,10 +80,10 @@ class Conditions:
             now = through + 1.0
             self.effect.step(now, ready, self._window, slo.latency_seconds, slo.violations)
 
-    def late(self, closed: int | None) -> None:
-        """Something came for a second that was closed."""
+    def late(self, load: Load) -> None:
+        """A partial came for a second that was closed."""
         if self.quiet is not None:
-            self.quiet.late(closed)
+            self.quiet.late(load)
             self._heard = None
 
     def ordered(self, at: float, before: int, after: int, window_s: float) -> None:

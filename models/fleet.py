@@ -246,7 +246,7 @@ class Fleet:
         if member is None:
             return False
         if merged.late:
-            member.scaler.corrected()
+            member.scaler.corrected(load)
         return True
 
     def _decide(self, step: Step, names: list[str], ended: list[str]) -> StepResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from models.domain.load import Load
 from models.window import SPAN, Window
 
 OPEN_MOST_S = 3600
@@ -66,9 +67,14 @@ class Quiet:
         if started or finished or gauge:
             self.last = second
 
-    def late(self, closed: int | None) -> None:
-        """Something happened in a second that was closed already."""
-        self.last = closed
+    def late(self, load: Load) -> None:
+        """A partial of a second that was closed already; one of replicas alone is no event.
+
+        Its requests are not counted as started or ended: an end that comes late leaves one open.
+        """
+        busy = any(gauge.in_flight for gauge in load.pods.values())
+        if busy or load.started or load.finished:
+            self.last = load.second if self.last is None else max(self.last, load.second)
 
     def silent_s(self, closed: int | None) -> int:
         """Complete seconds without anything, up to ``closed``; 0 while requests are in flight."""

@@ -17,7 +17,7 @@ from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
-from models.domain.load import DEFAULT_VARIANT
+from models.domain.load import DEFAULT_VARIANT, Load
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster, ForecasterState
@@ -109,10 +109,10 @@ class Scaler:
         self.conditions.respec(spec)
         self._last = None
 
-    def corrected(self) -> None:
+    def corrected(self, load: Load) -> None:
         """A second changed after it was closed."""
         self.corrections += 1
-        self.conditions.late(self._closed)
+        self.conditions.late(load)
 
     @property
     def horizon_s(self) -> float:

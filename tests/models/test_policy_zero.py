@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from models.domain.decision import Reason
-from models.domain.load import Load, Progress, SourceProgress
+from models.domain.load import Load, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import ScalerSpec
 from models.domain.telemetry import Request, Resource, Telemetry
 from models.fleet import Fleet, MemberState
@@ -280,6 +280,30 @@ def test_the_guard(current: int, wish: int, quiet_s: int, event_s: float | None,
     )
     mark = idle(wish, context)
     assert (wish if mark is None else mark.replicas) == kept
+
+
+@pytest.mark.parametrize(("requests", "replicas"), [(0, 0), (1, 1)])
+def test_what_comes_late_is_an_event_if_it_is_a_request(requests: int, replicas: int) -> None:
+    """Reports of replicas come from a platform whose clock may be behind, for ever."""
+    driver = started(1)
+    driver.requests(2)
+    assert seconds_to_zero(driver) is not None
+    driver.requests(0)
+    second = int(driver.now) - 10
+    gauge = ReplicaGauge(at_us=second * 1_000_000, desired=0, ready=0, starting=0)
+    late = Load(
+        workload=W,
+        second=second,
+        source=0,
+        block=10**6,
+        reach=10**6,
+        sent_us=second * 1_000_000,
+        events=1,
+        finished=requests,
+        replicas={"default": gauge},
+    )
+    driver.step([late])
+    assert driver.replicas == replicas
 
 
 def test_progress_of_one_source_alone_is_not_silence() -> None:
