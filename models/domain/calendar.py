@@ -150,7 +150,8 @@ def cron(text: str) -> str:
     except CroniterBadDateError:
         raise ValueError(f"{text!r} never comes: no month has such a day") from None
     except CroniterBadCronError as error:
-        reason = str(error).removeprefix(f"[{kept}] ")
+        reason = str(error).removeprefix(f"[{kept}] is not acceptable").strip(" ,")
+        reason = reason or "a field is not understood"
         raise ValueError(f"{text!r} is no cron expression: {reason}; allowed: {FIELDS}") from None
     return kept
 
