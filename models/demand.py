@@ -21,10 +21,22 @@ SHORT_S = 3
 Unit = Literal["concurrency", "requests", "tokens"]
 
 
+SIGMAS = 4.0
+"""Standard deviations beyond which a rise is no noise: once in 30,000 independent windows."""
+
+
+def sure(rate: float, requests: float) -> float:
+    """What of a rate is sure, ``SIGMAS`` standard deviations of a Poisson count below it.
+
+    Of 40 a second, known by 100 requests, it is 40 · (1 - 4/√100) = 24.
+    """
+    return rate * max(1.0 - SIGMAS / math.sqrt(requests), 0.0) if requests > 0 else 0.0
+
+
 class DemandMeter:
     """Demand of one workload.  Times are event-time seconds, demand is in ``unit``."""
 
-    __slots__ = ("phase", "unit", "window", "window_s")
+    __slots__ = ("patience_steps", "phase", "unit", "window", "window_s")
 
     def __init__(
         self, window: Window, unit: Unit, *, patience_s: float | None = None, phase: int = 0
@@ -40,6 +52,8 @@ class DemandMeter:
         self.unit: Unit = unit
         self.phase = phase
         self.window_s = min(max(int(patience_s or 0), SHORT_S), STEP_S)
+        self.patience_steps = max(int(patience_s or 0) // STEP_S, 1)
+        """Steps that a request may take."""
 
     def measures(self) -> tuple[Unit, int]:
         """What a value of this meter means: the unit, and what it is averaged over."""
@@ -60,6 +74,32 @@ class DemandMeter:
         values = self._values(begin - width + 1, newest)
         sums = [math.fsum(values[at : at + width]) for at in range(len(values) - width + 1)]
         return max(sums) / width
+
+    def surely(self, short: float, complete: int | None) -> float:
+        """What of ``short`` is no noise (``sure``), of the requests in the same seconds.
+
+        Requests in the system are counted, not sampled: all of them are there.
+        """
+        if self.unit == "concurrency":
+            return short
+        newest = self.window.newest
+        if newest is None:
+            return short
+        end = newest if complete is None else min(max(complete, newest - SPAN + 1), newest)
+        counted = self.window.total(self._arrivals(), end - self.window_s + 1, newest)
+        return sure(short, counted)
+
+    @property
+    def open(self) -> bool:
+        """Whether demand is measured at arrival, so that too few replicas do not change it."""
+        return self.unit != "concurrency" and self.window.has_starts
+
+    def requests(self, number: int) -> float:
+        """Requests that step ``number``'s value was measured by; 0 where they are not its noise."""
+        if self.unit == "concurrency":
+            return 0.0
+        end = self.end_of(number)
+        return float(self.window.total(self._arrivals(), end - STEP_S, end - 1))
 
     def _arrivals(self) -> str:
         return "started" if self.window.has_starts else "finished"

@@ -15,6 +15,7 @@ from models.domain.decision import (
     Inputs,
     ModelInfo,
     Reason,
+    SizingInfo,
     Stamp,
     State,
 )
@@ -36,11 +37,16 @@ class Explained(Struct, frozen=True, gc=False):
 
 
 class Known(Struct, frozen=True, kw_only=True, gc=False):
-    """What the Scaler knew.  ``demand`` in its unit, ``latency_s`` at the SLO's quantile."""
+    """What the Scaler knew.
+
+    ``demand`` and ``ahead``, what was sized for at the horizon, in demand's unit; ``latency_s`` at
+    the SLO's quantile.
+    """
 
     spec: ScalerSpec
     forecaster: Forecaster
-    level: float
+    ahead: float | None
+    sizing: SizingInfo | None
     demand: float | None
     horizon_s: float
     latency_s: float | None
@@ -61,7 +67,7 @@ def verdict(
     spec = known.spec
     capacity = spec.demand.per_replica
     outlook = known.forecaster.outlook
-    quantile = known.forecaster.quantile(known.level)
+    above = None if known.ahead is None else known.forecaster.overload_probability(known.ahead)
     trust = "cold" if outlook is None else outlook.trust
     return Verdict(
         mode="shadow" if spec.mode == "Shadow" else "active",
@@ -73,8 +79,8 @@ def verdict(
             unit=spec.demand.unit,
             demand=_rounded(known.demand),
             forecast=None if outlook is None else _rounded(outlook.centre),
-            forecast_quantile=_rounded(quantile),
-            quantile=known.level,
+            forecast_quantile=_rounded(known.ahead),
+            quantile=None if above is None else round(1.0 - above, 4),
             horizon_s=known.horizon_s,
             capacity_per_replica=capacity,
             desired=context.current,
@@ -93,8 +99,9 @@ def verdict(
             trust=trust,
             why="no step is complete yet" if outlook is None else outlook.why,
         ),
-        binding=_binding(explained, capacity, quantile),
+        binding=_binding(explained, capacity, known.ahead),
         alternatives=_alternatives(known, explained.final, capacity),
+        sizing=known.sizing,
     )
 
 
@@ -115,15 +122,13 @@ def _trail(explained: Explained) -> tuple[Stamp, ...]:
     )
 
 
-def _binding(
-    explained: Explained, capacity: float | None, quantile: float | None
-) -> Binding | None:
+def _binding(explained: Explained, capacity: float | None, ahead: float | None) -> Binding | None:
     if explained.marks:
         mark = explained.marks[-1][2]
         return Binding(constraint=mark.constraint, limit=mark.limit)
-    if capacity is None or quantile is None:
+    if capacity is None or ahead is None:
         return None
-    return Binding(constraint="demand", limit=round(quantile, 6))
+    return Binding(constraint="demand", limit=round(ahead, 6))
 
 
 def _alternatives(known: Known, final: int, capacity: float | None) -> tuple[Alternative, ...]:

@@ -292,6 +292,7 @@ class Fleet:
             model=verdict.model,
             binding=verdict.binding,
             alternatives=verdict.alternatives,
+            sizing=verdict.sizing,
         )
 
 

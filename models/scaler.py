@@ -20,17 +20,21 @@ from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT, Load
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import Forecaster, ForecasterState
+from models.forecasting.forecaster import COLD_MARGIN, Forecaster, ForecasterState, Outlook
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
 from models.policy.drain import leaving
-from models.policy.stabilization import down_window_s
-from models.policy.tolerance import tolerated
+from models.policy.stabilization import down_window_s, latency_window_s
+from models.policy.tolerance import DOWN_DEFAULT, tolerated
+from models.sizing import Sizing, SizingState, Stride
 from models.verdict import Verdict
 from models.window import LATENCY_S, Window
 
-LEVEL = 0.9
-"""Quantile of demand that is sized for; sizing to the violation budget itself comes later."""
+LEVEL = 0.95
+"""Quantile of demand that forecasts are published with."""
+
+BUDGET = 0.01
+"""Share of requests that may miss the SLO where the spec has none."""
 
 SLO_LEVEL = 0.95
 """Quantile of latency that is held against the SLO where latency alone decides."""
@@ -61,6 +65,8 @@ class ScalerState(Struct, frozen=True, array_like=True):
     last: tuple[dict[str, int], float] | None
     measures: tuple[Unit, int]
     forecaster: ForecasterState
+    sizing: SizingState
+    stood: int | None
     conditions: ConditionsState
 
 
@@ -72,11 +78,13 @@ class Scaler:
         "_last",
         "_next_step",
         "_scaled",
+        "_stood",
         "_wished",
         "conditions",
         "corrections",
         "demand",
         "forecaster",
+        "sizing",
         "spec",
         "window",
         "workload",
@@ -90,6 +98,9 @@ class Scaler:
         self.conditions = Conditions(spec, window)
         self.demand = self._meter(spec)
         self.forecaster = Forecaster()
+        self.sizing = Sizing(STEP_S)
+        self._stood: int | None = None
+        """Replicas ready when the last step ended."""
         self.corrections = 0
         self._closed: int | None = None
         self._next_step: int | None = None
@@ -103,6 +114,7 @@ class Scaler:
         meter = self._meter(spec)
         if meter.measures() != self.demand.measures():
             self.forecaster = Forecaster()
+            self.sizing = Sizing(STEP_S)
             self._next_step = None
         self.demand = meter
         self.spec = spec
@@ -141,11 +153,66 @@ class Scaler:
                 continue
             ahead = math.ceil(self.horizon_s / STEP_S)
             self.forecaster.close(step, value, self.demand.starts(step), ahead)
+            self._size(step, value)
             ended = True
         self._next_step = max(self._next_step, last + 1)
         if ended:
             self.conditions.step(through)
         return ended
+
+    def _size(self, step: int, value: float) -> None:
+        """Score what could have been done in a step that is over, and what was done."""
+        outlook, spec = self.forecaster.outlook, self.spec
+        capacity = spec.demand.per_replica
+        if capacity is None or outlook is None:
+            return
+        reported = self.window.replicas.values()
+        ready = sum(gauge.ready for gauge in reported) if reported else None
+        stood, self._stood = self._stood, ready
+        tolerance = spec.behavior.scale_down.tolerance
+        centre, scale = self._outlook(outlook)
+        limits = self.conditions.limits.at(float(self.demand.end_of(step)), self.horizon_s)
+        self.sizing.close(
+            Stride(
+                demand=value,
+                requests=self.demand.requests(step),
+                patience_steps=self.demand.patience_steps,
+                centre=centre,
+                scale=scale,
+                horizon_s=self.horizon_s,
+                startup_steps=math.ceil(self.window.start_up.seconds() / STEP_S),
+                capacity=capacity,
+                least=limits.min,
+                most=limits.max,
+                tolerance=DOWN_DEFAULT if tolerance is None else tolerance,
+                budget=BUDGET if spec.slo is None else spec.slo.violations,
+                desired=sum(gauge.desired for gauge in reported) if reported else None,
+                ready=ready if stood is None or ready is None else min(ready, stood),
+                violated=self._violated(step),
+                open=self.demand.open,
+            )
+        )
+
+    def _violated(self, step: int) -> float | None:
+        """Share of the newest finished requests that missed the SLO; None: not measured."""
+        if self.spec.slo is None:
+            return None
+        counts = self.window.latencies_of(self.demand.end_of(step) - 1)
+        total = sum(counts.values())
+        return sketch.slower(counts, self.spec.slo.latency_seconds) / total if total else None
+
+    def _outlook(self, outlook: Outlook) -> tuple[float, float]:
+        """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
+        if outlook.trust == "cold":
+            return outlook.last * (1.0 + COLD_MARGIN), 0.0
+        return outlook.centre, outlook.scale
+
+    def _ahead(self) -> float | None:
+        """Demand to size for at the horizon; None before a step is over."""
+        if self.forecaster.outlook is None:
+            return None
+        centre, scale = self._outlook(self.forecaster.outlook)
+        return max(centre + self.sizing.margin * scale, 0.0)
 
     def forecast(self) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.
@@ -209,6 +276,7 @@ class Scaler:
             latency_driven=self.spec.demand.per_replica is None,
             wished=self._wished,
             scaled=self._scaled,
+            window_s=self._window_s,
             limits=limits,
             quiet_s=conditions.quiet_s(closed),
             event_s=conditions.event_s(closed),
@@ -218,6 +286,13 @@ class Scaler:
             doublings=conditions.swings.doublings(now),
         )
         return self._guarded(wished, context, cause)
+
+    @property
+    def _window_s(self) -> float:
+        """The scale-in window where the user set none: the followed candidate's."""
+        if self.spec.demand.per_replica is None:
+            return latency_window_s(self.horizon_s)
+        return float(self.sizing.window_s)
 
     def _guarded(self, wished: _Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
         """What the guards make of a wish, unless it is what is there or was decided already."""
@@ -265,7 +340,7 @@ class Scaler:
             return True
         if replicas > current:
             return False
-        highest = self._wished.highest(now - down_window_s(self.spec, self.horizon_s))
+        highest = self._wished.highest(now - down_window_s(self.spec, self._window_s))
         return highest is not None and highest >= current
 
     def accept(self, decision: Decision) -> None:
@@ -274,7 +349,7 @@ class Scaler:
         after = sum(decision.to.replicas.values())
         self._last = decision.to.replicas, decision.valid_until
         if after != before:
-            window_s = down_window_s(self.spec, self.horizon_s)
+            window_s = down_window_s(self.spec, self._window_s)
             self.conditions.ordered(decision.at, before, after, window_s)
             self._scaled.append((decision.at, before, after))
             behavior = self.spec.behavior
@@ -300,15 +375,20 @@ class Scaler:
         short = self.demand.short(self._closed)
         if short is None:
             return None
-        ahead = self.forecaster.quantile(LEVEL)
-        now_wanted = _replicas_for(short, capacity)
-        if ahead is None:
-            return max(now_wanted, current), Reason.DEMAND, "short", short
-        ahead_wanted = _replicas_for(ahead, capacity)
-        if now_wanted > ahead_wanted:
-            reason = Reason.BURST if short > ready * capacity else Reason.DEMAND
-            return now_wanted, reason, "newest", short
-        return ahead_wanted, Reason.FORECAST, "ahead", ahead
+        outlook, sizing = self.forecaster.outlook, self.sizing
+        if outlook is None:
+            return max(_replicas_for(short, capacity), current), Reason.DEMAND, "short", short
+        # A rise that is no noise counts at once; what may be noise, when its step is over.
+        rises = self.demand.surely(short, self._closed) > sizing.now
+        present = short if rises else sizing.now
+        ahead = self._ahead() or 0.0
+        if sizing.projected > max(present, ahead):
+            projected = sizing.projected
+            return _replicas_for(projected, capacity), Reason.BURST, "ramp", projected
+        if _replicas_for(present, capacity) > _replicas_for(ahead, capacity):
+            reason = Reason.BURST if present > ready * capacity else Reason.DEMAND
+            return _replicas_for(present, capacity), reason, "newest", present
+        return _replicas_for(ahead, capacity), Reason.FORECAST, "ahead", ahead
 
     def _wish_by_latency(self, now: float, current: int) -> _Wish:
         """Capacity is not known: latency alone decides, only upwards, one step at a time.
@@ -332,8 +412,10 @@ class Scaler:
         slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
         return {
             "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
-            "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
-            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
+            "newest": f"{value:.2f} {unit} in the last seconds, {per}",
+            "ramp": f"{value:.2f} {unit} in {self.horizon_s:.0f} s if its rise goes on, {per}",
+            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s, "
+            f"{self.sizing.margin:g} scales above the centre, {per}",
             "unknown": "capacity per replica is not given",
             "quiet": f"nothing to do for {value:.0f} s",
             "waiting": "waiting for the last step's effect",
@@ -348,7 +430,8 @@ class Scaler:
         return Known(
             spec=self.spec,
             forecaster=self.forecaster,
-            level=LEVEL,
+            ahead=self._ahead(),
+            sizing=None if self.spec.demand.per_replica is None else self.sizing.info(),
             demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
             latency_s=self.latency_s(),
@@ -367,6 +450,8 @@ class Scaler:
             last=self._last,
             measures=self.demand.measures(),
             forecaster=self.forecaster.state(),
+            sizing=self.sizing.state(),
+            stood=self._stood,
             conditions=self.conditions.state(),
         )
 
@@ -384,6 +469,8 @@ class Scaler:
         made._last = state.last
         if made.demand.measures() == state.measures:
             made.forecaster = Forecaster.restored(state.forecaster)
+            made.sizing = Sizing.restored(STEP_S, state.sizing)
+            made._stood = state.stood
         return made
 
     def _meter(self, spec: ScalerSpec) -> DemandMeter:

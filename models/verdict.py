@@ -10,7 +10,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-from models.domain.decision import Alternative, Binding, Inputs, ModelInfo, Reason, Stamp, State
+from models.domain.decision import (
+    Alternative,
+    Binding,
+    Inputs,
+    ModelInfo,
+    Reason,
+    SizingInfo,
+    Stamp,
+    State,
+)
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -25,3 +34,4 @@ class Verdict(Struct, frozen=True, kw_only=True):
     model: ModelInfo
     binding: Binding | None
     alternatives: tuple[Alternative, ...]
+    sizing: SizingInfo | None

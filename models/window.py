@@ -196,6 +196,11 @@ class Window:
         since = ((self.newest or 0) - seconds + 1) // SLOT_S
         return [_unpacked(self._latencies[at]) for at in sorted(self._latencies) if at >= since]
 
+    def latencies_of(self, second: int) -> dict[int, int]:
+        """The latency sketch of the last slot that was over in ``second``."""
+        counts = self._latencies.get((second + 1) // SLOT_S - 1)
+        return {} if counts is None else _unpacked(counts)
+
     def state(self) -> WindowState:
         """All that is held."""
         return WindowState(

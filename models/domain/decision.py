@@ -98,7 +98,8 @@ class Inputs(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The numbers the decision was made from.  ``None`` is unknown, never zero.
 
     Demand and capacity are in ``unit``; ``horizon_s`` is how far ahead ``forecast`` looks,
-    ``quantile`` which quantile ``forecast_quantile`` is; ``age_s`` how old the newest telemetry
+    ``forecast_quantile`` is what was sized for there and ``quantile``
+    which quantile of the forecast that is; ``age_s`` how old the newest telemetry
     was.  ``latency_s`` is the SLO's quantile over the short window.
     """
 
@@ -106,7 +107,7 @@ class Inputs(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     demand: float | None
     forecast: float | None
     forecast_quantile: float | None
-    quantile: float
+    quantile: float | None
     horizon_s: float
     capacity_per_replica: float | None
     desired: int | None
@@ -127,6 +128,28 @@ class ModelInfo(Struct, frozen=True, gc=False, kw_only=True):
     version: str
     trust: Literal["predictive", "reactive", "cold"]
     why: str
+
+
+class SizingInfo(Struct, frozen=True, gc=False, kw_only=True):
+    """Which way of sizing was followed, and how it stands among all that are scored beside it.
+
+    ``margin`` above the forecast's centre in scales, ``window_s`` of scale-in; ``violations`` and
+    ``cost`` are what it would have had over the discounted past, as share of demand and as
+    capacity bought over demand; ``budget`` is what is planned with now, ``kept`` whether any
+    way kept it, and ``price`` what is paid for one budget's worth of violations, a share of cost.
+    ``violated`` is what really missed the SLO over the last day, ``regret`` what was really paid
+    over the cheapest way that kept the budget, as a share.  ``None`` is unknown, never zero.
+    """
+
+    margin: float
+    window_s: int
+    violations: float | None
+    cost: float | None
+    budget: float | None
+    price: float | None
+    kept: bool | None
+    violated: float | None
+    regret: float | None
 
 
 class Binding(Struct, frozen=True, gc=False, kw_only=True):
@@ -163,6 +186,7 @@ class Decision(Struct, frozen=True, gc=False, kw_only=True, rename={"from_": "fr
     model: ModelInfo
     binding: Binding | None
     alternatives: tuple[Alternative, ...]
+    sizing: SizingInfo | None = None
 
 
 class Hold(Struct, frozen=True, gc=False, kw_only=True):

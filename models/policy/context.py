@@ -25,7 +25,8 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
 
     ``current`` is what is desired now on the platform; ``wished`` the past wishes before
     stabilisation; ``scaled`` the past changes (at, from, to) we ordered;
-    ``silent_s`` how long telemetry has been missing, None: it never came; ``limits`` the bounds.
+    ``silent_s`` how long telemetry has been missing, None: it never came; ``window_s`` the
+    scale-in stabilisation where the spec leaves it out; ``limits`` the bounds.
     ``quiet_s`` complete seconds without anything to do, ``event_s`` seconds since something
     happened; ``in_flight`` requests by pod, and ``ended_per_s`` how many a replica ends;
     ``frozen`` what did harm, ``doublings`` of patience.  Where nobody asked they are as below.
@@ -41,6 +42,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     latency_driven: bool
     wished: Wishes
     scaled: Sequence[tuple[float, int, int]]
+    window_s: float
     limits: Bounds
     quiet_s: int = 0
     event_s: float | None = None

@@ -21,7 +21,7 @@ def damping(replicas: int, context: Context) -> Mark | None:
     current, doublings = context.current, context.doublings
     if not doublings or replicas >= current or given is not None or not small(current, replicas):
         return None
-    window_s = down_window_s(context.spec, context.horizon_s) * 2.0**doublings
+    window_s = down_window_s(context.spec, context.window_s) * 2.0**doublings
     highest = context.wished.highest(context.now - window_s)
     kept = min(max(replicas, highest or 0), current)
     if kept == replicas:

@@ -15,15 +15,18 @@ DOWN_LEAST_S = 60.0
 DOWN_MOST_S = 300.0
 
 
-def down_window_s(spec: ScalerSpec, horizon_s: float) -> float:
-    """The user's window, else four horizons, 60 to 300 s (HPA's default is 300).
+def latency_window_s(horizon_s: float) -> float:
+    """Where latency alone decides: four horizons, 60 to 300 s (HPA's default is 300).
 
     Long enough that a replica given up and wanted back within its own start-up time is rare.
     """
-    given = spec.behavior.scale_down.stabilization_window_seconds
-    if given is not None:
-        return float(given)
     return min(max(DOWN_HORIZONS * horizon_s, DOWN_LEAST_S), DOWN_MOST_S)
+
+
+def down_window_s(spec: ScalerSpec, chosen_s: float) -> float:
+    """The user's window, else the one that was chosen by what it would have cost."""
+    given = spec.behavior.scale_down.stabilization_window_seconds
+    return chosen_s if given is None else float(given)
 
 
 def stabilization(replicas: int, context: Context) -> Mark | None:
@@ -34,7 +37,7 @@ def stabilization(replicas: int, context: Context) -> Mark | None:
         kept = max(min(replicas, replicas if lowest is None else lowest), context.current)
         name, reason = "scaleUp", Reason.SCALE_UP_STABILIZATION
     elif replicas < context.current and not _cooled(replicas, context):
-        window = down_window_s(context.spec, context.horizon_s)
+        window = down_window_s(context.spec, context.window_s)
         highest = context.wished.highest(context.now - window)
         kept = min(max(replicas, replicas if highest is None else highest), context.current)
         name, reason = "scaleDown", Reason.SCALE_DOWN_STABILIZATION

@@ -14,7 +14,7 @@ import click
 from streams.cli import options
 
 if TYPE_CHECKING:
-    from models.domain.decision import Decision
+    from models.domain.decision import Decision, SizingInfo
     from models.domain.outcome import Outcome
     from streams.settings import Settings
 
@@ -119,14 +119,15 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
     before = sum(decision.from_.replicas.values())
     after = sum(decision.to.replicas.values())
     at = dt.datetime.fromtimestamp(decision.at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    ahead = f"the {inputs.quantile:g} quantile in {inputs.horizon_s:.0f} s"
+    share = "" if inputs.quantile is None else f" (quantile {inputs.quantile:g})"
+    ahead = f"in {inputs.horizon_s:.0f} s; sized for"
     lines = [
         f"{decision.workload}: {before} → {after} replicas, because {decision.reason.value}",
         f"  decided {at}, {decision.mode}, id {decision.id}",
         "",
         "What was known",
         f"  demand now        {_n(inputs.demand)} {inputs.unit}",
-        f"  forecast          {_n(inputs.forecast)}, {ahead} {_n(inputs.forecast_quantile)}",
+        f"  forecast          {_n(inputs.forecast)} {ahead} {_n(inputs.forecast_quantile)}{share}",
         f"  model             {decision.model.name} ({decision.model.trust}: {decision.model.why})",
         f"  one replica       {_n(inputs.capacity_per_replica)} {inputs.unit}",
         f"  replicas          {_n(inputs.desired)} asked for, {_n(inputs.ready)} ready, "
@@ -145,6 +146,7 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
         lines.append(
             f"  held by           {decision.binding.constraint} ({decision.binding.limit:g})"
         )
+    lines += _sizing(decision.sizing)
     lines += ["", f"Why {after}, and not one more or fewer"]
     for other in decision.alternatives:
         cost = "" if other.cost_per_hour is None else f"{other.cost_per_hour:.2f} an hour, "
@@ -157,6 +159,30 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
         lines.append(f"  {mark} {other.replicas:3}  {cost}{risk}")
     lines += ["", f"What became of it: {_became(outcome)}"]
     return "\n".join(lines)
+
+
+def _sizing(sizing: SizingInfo | None) -> list[str]:
+    """How it stands with the violation budget."""
+    if sizing is None:
+        return []
+    scored = "not scored yet"
+    if sizing.violations is not None and sizing.cost is not None and sizing.budget is not None:
+        kept = "" if sizing.kept else "; no way of sizing would have kept it"
+        scored = (
+            f"would have missed {sizing.violations:.2%} of the last days' demand and bought "
+            f"{sizing.cost:.2f} times of it; planned with {sizing.budget:.2%}{kept}"
+        )
+    really = "unknown" if sizing.violated is None else f"{sizing.violated:.2%}"
+    regret = "unknown" if sizing.regret is None else f"{sizing.regret:+.1%}"
+    return [
+        "",
+        "How it is sized",
+        f"  margin            {sizing.margin:g} scales above the forecast, in after "
+        f"{sizing.window_s} s",
+        f"  scored            {scored}",
+        f"  missed            {really} of the last day's requests; paid {regret} over the "
+        "cheapest way in hindsight",
+    ]
 
 
 def _became(outcome: Outcome | None) -> str:

@@ -34,6 +34,7 @@ def context(current: int = 5, *, behavior: dict[str, Any] | None = None, **given
         "latency_driven": False,
         "wished": Wishes(),
         "scaled": [],
+        "window_s": 160.0,
         "limits": Limits(made).at(1000.0, 40.0),
     }
     return Context(spec=made, **{**defaults, **given})

@@ -124,8 +124,8 @@ def test_a_scale_in_that_made_requests_slow_is_undone_and_frozen_for_longer_each
 
 def test_a_harmless_scale_in_is_left_alone_and_forgives() -> None:
     service = optimistic(really=1)
-    service.run(600)
-    assert service.replicas == 2
+    service.run(900)
+    assert service.replicas <= 3
     assert all(d.reason is not Reason.EFFECT for d in service.decisions)
     effect = service.fleet._members[W].scaler.conditions.effect
     assert effect is not None

@@ -130,13 +130,6 @@ def test_at_an_edge_each_swing_takes_longer(monkeypatch: pytest.MonkeyPatch) -> 
     assert 3 * damped <= late()
 
 
-def test_a_user_s_own_window_is_kept_to_the_letter() -> None:
-    """Where the user says 0 s, there is no patience to double."""
-    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-    found = changes(replicas=4.7, noise=0.02, start_up_s=20.0, behavior=behavior)
-    assert len(found) > 20
-
-
 @pytest.mark.parametrize(
     ("before", "after_", "found"),
     [(5, 4, True), (4, 5, True), (40, 36, True), (36, 40, True), (5, 3, False), (40, 30, False)],

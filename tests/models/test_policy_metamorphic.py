@@ -57,14 +57,15 @@ def run(
 ) -> list[Decision]:
     """Decisions on ``counts``, each for 40 s, obeyed at once.
 
-    ``factor``: both of demand and of what a replica serves.  ``shift``: of all times, seconds.
+    ``factor``: both of tokens, which demand is counted in, and of what a replica serves; requests
+    stay as many, because their number says how sure demand is.  ``shift``: of all times, seconds.
     ``others``: workloads beside it, with demands of their own.  ``change``: what becomes of the
     records of a step.
     """
     names = [W, *others]
     chance = random.Random(3)
     fleet, held = Fleet(lateness_s=1.0, valid_s=30.0), dict.fromkeys(names, 1)
-    spec = agent(**SPEC, demand={"unit": "requests", "perReplica": CAPACITY * factor})
+    spec = agent(**SPEC, demand={"unit": "tokens", "perReplica": CAPACITY * factor})
     specs = tuple(SpecChange(workload=n, revision=1, spec=named(spec, n)) for n in sorted(names))
     made: list[Decision] = []
     for second, count in enumerate(count for count in counts for _ in range(40)):
@@ -74,7 +75,7 @@ def run(
             asked = count if name == W else chance.choice([0, 3, 50])
             halves = (asked // 3, asked - asked // 3)
             records += [
-                told(name, now, source, part * factor, held[name])
+                told(name, now, source, part, factor, held[name])
                 for source, part in enumerate(halves)
             ]
         reports = tuple(
@@ -103,7 +104,7 @@ def named(spec: AgentScaler, workload: str) -> AgentScaler:
     return spec.model_copy(update={"metadata": metadata})
 
 
-def told(workload: str, now: int, source: int, count: int, held: int) -> Load:
+def told(workload: str, now: int, source: int, count: int, tokens: int, held: int) -> Load:
     gauge = ReplicaGauge(at_us=now * 1_000_000, desired=held, ready=held, starting=0)
     return Load(
         workload=workload,
@@ -116,6 +117,7 @@ def told(workload: str, now: int, source: int, count: int, held: int) -> Load:
         finished=count,
         latency_count=count,
         latency={sketch.bucket(200_000): count} if count else {},
+        tokens_out=count * tokens,
         replicas={"default": gauge},
     )
 
@@ -231,6 +233,7 @@ def test_a_larger_wish_never_comes_out_smaller(
         horizon_s=40.0,
         silent_s=silent_s,
         latency_driven=False,
+        window_s=160.0,
         wished=Wishes((10_000.0 - age, wish) for age, wish in past),
         scaled=[(9_980.0, current + 3, current), (9_990.0, current, current)],
         limits=Limits(spec).at(10_000.0, 40.0),
@@ -264,6 +267,7 @@ def test_every_guard_says_its_name_and_leaves_its_context_as_it_is(guard: Any) -
         horizon_s=40.0,
         silent_s=500.0,
         latency_driven=True,
+        window_s=160.0,
         wished=wished,
         scaled=[(990.0, 7, 5)],
         limits=Limits(spec).at(1000.0, 40.0),

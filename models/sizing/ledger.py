@@ -1,0 +1,129 @@
+"""Ledger: what each candidate would have cost and missed over the discounted past.
+
+Rule: sums are discounted by time, never by calls; a step that nobody measured is in none of them.
+Flow: Plants, demand of a step -> Ledger -> choice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from models.sizing.candidates import MARGIN_COST, MARGINS, SHAPE, TAIL, WINDOWS_S
+from models.sizing.plants import Bools, Floats
+
+Sums = NDArray[np.float64]
+
+HALF_LIFE_S = 172_800.0
+"""Of the past that candidates are compared by: two days, so that yesterday's same hour counts
+nearly as much as this one, and a week ago a tenth."""
+
+PRIOR_S = 7200.0
+"""What is believed before anything was seen weighs as much as two hours of demand."""
+
+DEPTH = 1.0
+"""What demand that exceeds capacity counts beside the demand that is in violation, because to
+lose a minute wholly must not be as cheap as to lose it a little."""
+
+ACTION_S = 60.0
+"""What an action costs, in seconds of a replica: pods that come and go take images, caches and
+connections with them."""
+
+CENSORED_MARGIN = 1e-9
+
+
+class LedgerState(Struct, frozen=True, array_like=True):
+    """A ledger as a snapshot has it."""
+
+    demand: float
+    steps: float
+    missed: bytes
+    cost: bytes
+    actions: bytes
+
+
+class Ledger:
+    """Sums by candidate, ``SHAPE``, in demand·steps."""
+
+    __slots__ = ("_actions", "_cost", "_demand", "_keep", "_missed", "_step_s", "_steps")
+
+    def __init__(self, step_s: int, demand: float = 0.0) -> None:
+        """Only what is believed before: ``demand`` is what was seen first, in its unit."""
+        self._step_s = step_s
+        self._keep = 0.5 ** (step_s / HALF_LIFE_S)
+        self._demand = demand * PRIOR_S / step_s
+        self._missed: Sums = TAIL * self._demand
+        windows = 0.02 * np.arange(len(WINDOWS_S))[:, None]
+        self._actions = np.zeros(SHAPE, np.float32)
+        self._steps = PRIOR_S / step_s
+        self._cost: Sums = self._demand * (1.0 + MARGIN_COST * MARGINS[None, :] + windows)
+
+    def add(
+        self, demand: float, ready: Floats, asked: Floats, capacity: float, seen: Bools | None
+    ) -> None:
+        """One step: ``demand`` in its unit, replicas ready and asked for by candidate.
+
+        ``seen``: candidates of which demand would have been what it was; None: of all.
+        """
+        serves = ready * capacity
+        over = np.maximum(demand - serves, 0.0)
+        lost = np.where(over > demand * CENSORED_MARGIN, demand + DEPTH * over, 0.0)
+        if seen is not None:
+            known = self._demand or 1.0
+            lost = np.where(seen, lost, self._missed * (demand / known))
+        self._missed *= self._keep
+        self._missed += lost
+        self._cost *= self._keep
+        self._cost += asked * capacity
+        self._demand = self._demand * self._keep + demand
+
+    def act(self, moved: Bools, capacity: float) -> None:
+        """Actions taken at the end of a step."""
+        self._cost += moved * (ACTION_S / self._step_s * capacity)
+        self._actions *= np.float32(self._keep)
+        self._actions += moved
+        self._steps = self._steps * self._keep + 1.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there has been no demand yet, so that nothing can be a share of it."""
+        return self._demand <= 0
+
+    def actions_per_hour(self) -> Floats:
+        """Actions an hour, by candidate; before anything was scored it is 0."""
+        found: Floats = self._actions * np.float32(3600.0 / self._step_s / max(self._steps, 1.0))
+        return found
+
+    def missed(self) -> Sums:
+        """Share of demand in violation, by candidate."""
+        return self._missed / max(self._demand, 1e-300)
+
+    def cost(self) -> Sums:
+        """Capacity bought, in units of demand, by candidate; 1 would be none too much."""
+        return self._cost / max(self._demand, 1e-300)
+
+    def cheapest(self, budget: float) -> float | None:
+        """``cost`` of the cheapest candidate within ``budget``; None: there is none."""
+        kept = self.cost()[self.missed() <= budget]
+        return float(kept.min()) if len(kept) else None
+
+    def state(self) -> LedgerState:
+        """All sums."""
+        return LedgerState(
+            demand=self._demand,
+            steps=self._steps,
+            missed=self._missed.tobytes(),
+            cost=self._cost.tobytes(),
+            actions=self._actions.tobytes(),
+        )
+
+    @classmethod
+    def restored(cls, step_s: int, state: LedgerState) -> Ledger:
+        """The ledger of a state.  Raises ``ValueError`` where it has another form."""
+        made = cls(step_s)
+        made._demand, made._steps = state.demand, state.steps
+        made._actions = np.frombuffer(state.actions, np.float32).reshape(SHAPE).copy()
+        made._missed = np.frombuffer(state.missed).reshape(SHAPE).copy()
+        made._cost = np.frombuffer(state.cost).reshape(SHAPE).copy()
+        return made

@@ -1,0 +1,101 @@
+"""Ramp: a flash crowd is told by its slope before it is told by its size.
+
+Rule: demand that rose twice in a row by far more than it uses to is taken to go on rising for
+one horizon; a single step up is not, because steps up are common and end where they are.
+
+Minute by minute: 100, 100, 160, 220 is a ramp (60, then 60 more); 100, 100, 160, 160 is not.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from msgspec import Struct
+
+RISE_S = 60
+"""What a rise is measured over; two in a row make a ramp."""
+
+MEAN_S = 30
+"""What is smoothed over before."""
+
+UNUSUAL = 4.0
+"""A ramp is this much steeper than slopes use to be ..."""
+
+NOTABLE = 0.02
+"""... and than this share of demand in ``RISE_S``."""
+
+MEMORY_S = 8640.0
+"""Mean age of the slopes that it is held against: a tenth of a day."""
+
+MOST = 2.0
+"""A ramp adds at most so many times what there is: slopes end."""
+
+HORIZON_S = 300.0
+"""And is not looked along for longer than this."""
+
+
+class RampState(Struct, frozen=True, array_like=True):
+    """A ramp as a snapshot has it."""
+
+    values: list[float]
+    usual: tuple[float, float]
+    projected: float
+
+
+class Ramp:
+    """The newest steps of one workload, and how steep it uses to be."""
+
+    __slots__ = ("_forget", "_held", "_mean", "_rise", "_usual", "_values", "projected")
+
+    def __init__(self, step_s: int) -> None:
+        """Nothing was seen; steps are ``step_s`` seconds."""
+        self._rise = max(RISE_S // step_s, 1)
+        self._mean = max(MEAN_S // step_s, 1)
+        self._held = 2 * self._rise + self._mean
+        self._forget = min(step_s / MEMORY_S, 1.0)
+        self._values = array("d")
+        """Oldest first."""
+        self._usual = (0.0, 0.0)
+        """Sum and weight of past slopes."""
+        self.projected = 0.0
+        """Demand where the ramp goes on; 0 where there is none."""
+
+    def mean(self, steps: int) -> float:
+        """Mean demand of the newest ``steps``, or of as many as there are."""
+        newest = self._values[-steps:]
+        return math.fsum(newest) / len(newest)
+
+    def add(self, value: float, horizon_s: float) -> None:
+        """One more step of demand."""
+        values, rise, mean = self._values, self._rise, self._mean
+        values.append(value)
+        if len(values) > self._held:
+            del values[0]
+        self.projected = 0.0
+        if len(values) < self._held:
+            return
+        now, before, first = (
+            math.fsum(values[place : place + mean]) / mean for place in (2 * rise, rise, 0)
+        )
+        slope = min(now - before, before - first)
+        total, weight = self._usual
+        if weight and slope > UNUSUAL * max(total / weight, NOTABLE * now):
+            on = slope * min(horizon_s, HORIZON_S) / RISE_S
+            self.projected = now + min(on, MOST * now)
+        self._usual = (
+            total + self._forget * (abs(slope) - total),
+            weight + self._forget * (1.0 - weight),
+        )
+
+    def state(self) -> RampState:
+        """All that is remembered."""
+        return RampState(values=self._values.tolist(), usual=self._usual, projected=self.projected)
+
+    @classmethod
+    def restored(cls, step_s: int, state: RampState) -> Ramp:
+        """The ramp of a state: it goes on as the one that the state was taken of."""
+        made = cls(step_s)
+        made._values = array("d", state.values)
+        made._usual, made.projected = state.usual, state.projected
+        return made

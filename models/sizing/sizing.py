@@ -1,0 +1,286 @@
+"""Sizing of one workload: candidates' plants and ledger, and which of them is followed.
+
+Rule: learns only from steps that are over; what really happened (violations, replicas paid for)
+corrects the budget that is planned with, within bounds.
+Flow: Stride (a step's numbers) -> Sizing.close -> margin, window, projection -> Scaler.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from msgspec import Struct
+
+from models.demand import sure
+from models.domain.decision import SizingInfo
+from models.sizing.candidates import MARGINS, named, numbered
+from models.sizing.choice import Standing, budget_left, choose
+from models.sizing.ledger import ACTION_S, HALF_LIFE_S, Ledger, LedgerState
+from models.sizing.plants import Bools, Floats, Plants, PlantsState
+from models.sizing.ramp import Ramp, RampState
+
+CHOOSE_S = 300
+"""How often the choice is made anew."""
+
+DAY_S = 86_400.0
+"""The budget's window; real violations are forgotten with this half-life."""
+
+FIRST = numbered(1, 5)
+"""Followed until the first choice: a margin of 2.5 scales and HPA's window of 300 s."""
+
+SURE = 1000
+"""Requests that are enough to know a rate to 3 % (1/√n), so that noise is not bought for."""
+
+MOST_STEPS = 6
+"""And no more steps than this are averaged for it."""
+
+
+class Stride(Struct, frozen=True, kw_only=True, gc=False):
+    """One step that is over.  Demand and capacity in the workload's unit.
+
+    ``demand`` of the step; ``requests`` in it, 0 where they say nothing of the demand's noise;
+    ``patience_steps`` how long a request may take; ``centre`` and ``scale`` of the forecast for a
+    horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance`` for
+    scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did; ``violated``
+    share of the step's requests that really missed the SLO, None: not measured; ``open`` whether
+    demand is measured at arrival, so that too few replicas do not change it.
+    """
+
+    demand: float
+    requests: float
+    patience_steps: int
+    centre: float
+    scale: float
+    horizon_s: float
+    startup_steps: int
+    capacity: float
+    least: int
+    most: int
+    tolerance: float
+    budget: float
+    desired: int | None
+    ready: int | None
+    violated: float | None
+    open: bool
+
+
+class SizingState(Struct, frozen=True, array_like=True):
+    """A sizing as a snapshot has it."""
+
+    steps: int
+    warm: int
+    followed: int
+    usual: float
+    now: float
+    real: tuple[float, float, float, float]
+    """(violated, demand) of a day, (paid, demand) of the ledger's past."""
+    desired: int | None
+    standing: Standing | None
+    ramp: RampState
+    plants: PlantsState | None
+    ledger: LedgerState | None
+
+
+class Sizing:
+    """One workload's sizing; ``close`` it step by step, in order."""
+
+    __slots__ = (
+        "_day",
+        "_demand",
+        "_desired",
+        "_followed",
+        "_keep",
+        "_keep_day",
+        "_ledger",
+        "_missed",
+        "_paid",
+        "_plants",
+        "_ramp",
+        "_step_s",
+        "_steps",
+        "_usual",
+        "_warm",
+        "now",
+        "standing",
+    )
+
+    def __init__(self, step_s: int) -> None:
+        """Knows nothing; steps are ``step_s`` seconds."""
+        self._step_s = step_s
+        self._keep_day = 0.5 ** (step_s / DAY_S)
+        self._keep = 0.5 ** (step_s / HALF_LIFE_S)
+        self._steps = 0
+        self._warm = 0
+        """Steps since the forecaster was cold."""
+        self._followed = FIRST
+        self._usual = 0.0
+        """Requests in a step, as a mean of the last minutes."""
+        self._missed = self._day = 0.0
+        """Demand that really missed the SLO, and all of it, by the day's half-life."""
+        self._paid = self._demand = 0.0
+        """Capacity really paid for, and demand, by the ledger's half-life."""
+        self._desired: int | None = None
+        self._ramp = Ramp(step_s)
+        self._plants: Plants | None = None
+        self._ledger: Ledger | None = None
+        self.now = 0.0
+        """Demand there is, noise averaged out, at the end of the last step."""
+        self.standing: Standing | None = None
+
+    @property
+    def margin(self) -> float:
+        """Above the forecast's centre, in scales."""
+        return named(self._followed)[0]
+
+    @property
+    def window_s(self) -> int:
+        """Scale-in stabilisation."""
+        return named(self._followed)[1]
+
+    @property
+    def projected(self) -> float:
+        """Demand if a ramp that is under way goes on; 0 where there is none."""
+        return self._ramp.projected
+
+    def close(self, stride: Stride) -> None:
+        """One more step is over."""
+        self._ramp.add(stride.demand, stride.horizon_s)
+        self._usual += 0.05 * (stride.requests - self._usual) if self._steps else stride.requests
+        self.now = self._present(stride)
+        if self._plants is None or self._ledger is None:
+            begin = stride.desired if stride.desired is not None else stride.least
+            self._plants = Plants(self._step_s, begin)
+            self._ledger = Ledger(self._step_s, stride.demand)
+        plants, ledger = self._plants, self._ledger
+        ready = plants.ready(stride.startup_steps)
+        # While the forecaster is cold all candidates are alike, and for a start-up after it.
+        self._warm = self._warm + 1 if stride.scale > 0 else 0
+        scored = self._warm > stride.startup_steps
+        if scored:
+            seen = self._seen(stride, ready)
+            ledger.add(self.now, ready, plants.asked, stride.capacity, seen)
+        wanted = np.maximum(stride.centre + MARGINS * stride.scale, max(self.now, self.projected))
+        wishes = np.ceil(wanted / stride.capacity - 1e-9)
+        moved = plants.ask(
+            np.clip(wishes, stride.least, stride.most).astype(np.float32), stride.tolerance
+        )
+        if scored:
+            ledger.act(moved, stride.capacity)
+        self._observe(stride)
+        self._steps += 1
+        if self._steps % (CHOOSE_S // self._step_s) == 0 and not ledger.idle:
+            self._followed, self.standing = choose(
+                ledger.missed(),
+                ledger.cost(),
+                ledger.actions_per_hour(),
+                self._followed,
+                stride.budget,
+                budget_left(stride.budget, self.violated),
+            )
+
+    def _present(self, stride: Stride) -> float:
+        """Demand of the newest steps: as many as are needed to know it, none beyond patience.
+
+        A rise that is no noise (``sure``) is not averaged.
+        """
+        steps = math.ceil(SURE / self._usual) if self._usual > 0 else 1
+        steps = min(steps, MOST_STEPS, max(stride.patience_steps, 1))
+        if steps == 1 or stride.requests <= 0:
+            return stride.demand
+        mean = self._ramp.mean(steps)
+        return stride.demand if sure(stride.demand, stride.requests) > mean else mean
+
+    def _seen(self, stride: Stride, ready: Floats) -> Bools | None:
+        """Candidates that would have met the demand that was measured; None: all.
+
+        Where demand is counted by occupancy or by completions, a saturated step says nothing of
+        those that would have had more ready than there was: without the queue they would have
+        met another demand.
+        """
+        if stride.open or stride.ready is None:
+            return None
+        if stride.demand <= stride.ready * stride.capacity:
+            return None
+        seen: Bools = ready <= stride.ready
+        return seen
+
+    def info(self) -> SizingInfo:
+        """For the record of a decision."""
+        standing = self.standing
+        return SizingInfo(
+            margin=self.margin,
+            window_s=self.window_s,
+            violations=None if standing is None else round(standing.violations, 6),
+            cost=None if standing is None else round(standing.cost, 6),
+            budget=None if standing is None else round(standing.budget, 6),
+            price=None if standing is None else standing.price,
+            kept=None if standing is None else standing.kept,
+            violated=_rounded(self.violated),
+            regret=_rounded(self.regret),
+        )
+
+    @property
+    def violated(self) -> float | None:
+        """Share of demand that really missed the SLO over the last day; None: not known yet."""
+        return self._missed / self._day if self._day > 0 else None
+
+    @property
+    def regret(self) -> float | None:
+        """What was paid over the cheapest candidate that kept the budget, as a share.
+
+        None: no choice was made yet, no candidate kept it, or the cheapest had no replicas.
+        """
+        if self._ledger is None or self.standing is None or self._demand <= 0:
+            return None
+        best = self._ledger.cheapest(self.standing.budget)
+        return None if not best else self._paid / self._demand / best - 1.0
+
+    def _observe(self, stride: Stride) -> None:
+        """What really happened in the step."""
+        if stride.desired is None or stride.ready is None:
+            return
+        share = stride.violated
+        if share is None:
+            share = float(self.now > stride.ready * stride.capacity * (1.0 + 1e-9))
+        moved = self._desired not in (None, stride.desired)
+        self._desired = stride.desired
+        action = ACTION_S / self._step_s if moved else 0.0
+        self._missed = self._missed * self._keep_day + share * stride.demand
+        self._day = self._day * self._keep_day + stride.demand
+        self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
+        self._demand = self._demand * self._keep + stride.demand
+
+    def state(self) -> SizingState:
+        """All that is remembered."""
+        return SizingState(
+            steps=self._steps,
+            warm=self._warm,
+            followed=self._followed,
+            usual=self._usual,
+            now=self.now,
+            real=(self._missed, self._day, self._paid, self._demand),
+            desired=self._desired,
+            standing=self.standing,
+            ramp=self._ramp.state(),
+            plants=None if self._plants is None else self._plants.state(),
+            ledger=None if self._ledger is None else self._ledger.state(),
+        )
+
+    @classmethod
+    def restored(cls, step_s: int, state: SizingState) -> Sizing:
+        """The sizing of a state: it goes on as the one that the state was taken of."""
+        made = cls(step_s)
+        made._steps, made._warm, made._usual = state.steps, state.warm, state.usual
+        made._followed = state.followed
+        made.now, made.standing, made._desired = state.now, state.standing, state.desired
+        made._missed, made._day, made._paid, made._demand = state.real
+        made._ramp = Ramp.restored(step_s, state.ramp)
+        if state.plants is not None and state.ledger is not None:
+            made._plants = Plants.restored(step_s, state.plants)
+            made._ledger = Ledger.restored(step_s, state.ledger)
+        return made
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
