@@ -16,6 +16,7 @@ from models.domain.decision import Decision
 from models.domain.load import DEFAULT_VARIANT
 from models.domain.outcome import Result
 from models.domain.spec import AgentScaler, Rules
+from models.policy.limits import Bounds, Limits
 
 REVISION_WAIT_S = 5.0
 """How long a decision waits for the spec it was made from to be read here (machine's clock)."""
@@ -63,13 +64,21 @@ async def verify(decision: Decision, specs: SpecSource, clock: Clock) -> Verifie
     if scaler.spec.mode != "Active":
         return Result.SHADOW, scaler.spec.mode.lower(), f"the spec's mode is {scaler.spec.mode}"
     return (
-        _bounds(decision, scaler) or _step(decision, scaler) or Verified(decision, targets(scaler))
+        _bounds(decision, scaler)
+        or _paused(decision, scaler)
+        or _step(decision, scaler)
+        or Verified(decision, targets(scaler))
     )
+
+
+def bounds_of(decision: Decision, scaler: AgentScaler) -> Bounds:
+    """The bounds when it was made, by our own copy of the spec and its schedules."""
+    return Limits(scaler.spec).at(decision.at, decision.inputs.horizon_s)
 
 
 def _bounds(decision: Decision, scaler: AgentScaler) -> Refusal | None:
     total = sum(decision.to.replicas.values())
-    bounds = scaler.spec.replicas
+    bounds = bounds_of(decision, scaler)
     if any(count < 0 for count in decision.to.replicas.values()):
         return Result.REFUSED, "bounds", f"a negative count: {decision.to.replicas}"
     if not bounds.min <= total <= bounds.max:
@@ -81,6 +90,20 @@ def _bounds(decision: Decision, scaler: AgentScaler) -> Refusal | None:
     return None
 
 
+def _paused(decision: Decision, scaler: AgentScaler) -> Refusal | None:
+    """What a person has forbidden since, unless the bounds themselves ask for it."""
+    before = sum(decision.from_.replicas.values())
+    after = sum(decision.to.replicas.values())
+    bounds, pause = bounds_of(decision, scaler), scaler.spec.pause
+    if pause.replicas is not None or not bounds.min <= before <= bounds.max:
+        return None
+    if pause.scale_in and after < before:
+        return Result.REFUSED, "paused", f"{before} to {after}, but pause.scaleIn is set"
+    if pause.scale_out and after > before:
+        return Result.REFUSED, "paused", f"{before} to {after}, but pause.scaleOut is set"
+    return None
+
+
 def _step(decision: Decision, scaler: AgentScaler) -> Refusal | None:
     """No single decision may step further than the user's own policies allow in one period."""
     before = sum(decision.from_.replicas.values())
@@ -88,9 +111,13 @@ def _step(decision: Decision, scaler: AgentScaler) -> Refusal | None:
     behavior = scaler.spec.behavior
     rules = behavior.scale_up if after > before else behavior.scale_down
     allowed = largest_step(rules, before)
-    bounds = scaler.spec.replicas
+    bounds = bounds_of(decision, scaler)
     if allowed is None or bounds.min > before or bounds.max < before:
         return None  # No policy set; or the bounds themselves demand the way back.
+    if scaler.spec.pause.replicas == after:
+        return None
+    if before == 0 and after == 1 and rules.select_policy != "Disabled":
+        return None  # The first replica: a percentage of nothing allows none.
     if abs(after - before) > allowed:
         text = f"{before} to {after}, but behavior allows a step of {allowed}"
         return Result.REFUSED, "step", text

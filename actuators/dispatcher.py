@@ -182,6 +182,7 @@ class Dispatcher:
                     replicas=decision.to.replicas[ref.variant],
                     epoch=decision.epoch,
                     decision=decision.id,
+                    leaving=decision.to.leaving,
                 )
                 await self._actuator.apply(order)
 

@@ -26,12 +26,16 @@ class TargetRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Set one target to ``replicas``, stamped with ``epoch``, if nothing newer stands there."""
+    """Set one target to ``replicas``, stamped with ``epoch``, if nothing newer stands there.
+
+    ``leaving``: pods to take first if there are fewer, where the platform can choose.
+    """
 
     ref: TargetRef
     replicas: int
     epoch: Epoch
     decision: str
+    leaving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,7 +246,7 @@ class Fleet:
         if member is None:
             return False
         if merged.late:
-            member.scaler.corrected()
+            member.scaler.corrected(load)
         return True
 
     def _decide(self, step: Step, names: list[str], ended: list[str]) -> StepResult:
@@ -269,7 +269,7 @@ class Fleet:
             if pool is None:
                 decisions.append(decision)
             else:
-                proposals.append(_proposal(pool, member.spec, decision))
+                proposals.append(_proposal(pool, member, decision))
         return StepResult(
             forecasts=tuple(forecasts), proposals=tuple(proposals), decisions=tuple(decisions)
         )
@@ -308,11 +308,12 @@ def _learning(step: Step, specs: Sequence[SpecChange], held: Sequence[Load | Pro
     )
 
 
-def _proposal(pool: str, spec: AgentScaler, decision: Decision) -> Proposal:
+def _proposal(pool: str, member: _Member, decision: Decision) -> Proposal:
+    spec, scaler = member.spec.spec, member.scaler
     return Proposal(
         pool=pool,
-        weight=spec.spec.weight,
-        min_replicas=spec.spec.replicas.min,
-        resources=dict(spec.spec.resources),
+        weight=spec.weight,
+        min_replicas=scaler.conditions.limits.at(decision.at, scaler.horizon_s).min,
+        resources=dict(spec.resources),
         wanted=decision,
     )

@@ -13,16 +13,18 @@ import zlib
 from msgspec import Struct
 
 from models import sketch
+from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
-from models.domain.load import DEFAULT_VARIANT
+from models.domain.load import DEFAULT_VARIANT, Load
 from models.domain.spec import ScalerSpec
 from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.outlook import ForecasterState, Outlook
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
+from models.policy.drain import leaving
 from models.policy.stabilization import down_window_s, latency_window_s
 from models.policy.tolerance import DOWN_DEFAULT, tolerated
 from models.sizing import Sizing, SizingState, Stride
@@ -66,6 +68,7 @@ class ScalerState(Struct, frozen=True, array_like=True):
     forecaster: ForecasterState
     sizing: SizingState
     stood: int | None
+    conditions: ConditionsState
 
 
 class Scaler:
@@ -78,6 +81,7 @@ class Scaler:
         "_scaled",
         "_stood",
         "_wished",
+        "conditions",
         "corrections",
         "demand",
         "forecaster",
@@ -92,6 +96,7 @@ class Scaler:
         self.workload = workload
         self.spec = spec
         self.window = window
+        self.conditions = Conditions(spec, window)
         self.demand = self._meter(spec)
         self.forecaster = Forecaster()
         self.sizing = Sizing(STEP_S)
@@ -114,11 +119,13 @@ class Scaler:
             self._next_step = None
         self.demand = meter
         self.spec = spec
+        self.conditions.respec(spec)
         self._last = None
 
-    def corrected(self) -> None:
+    def corrected(self, load: Load) -> None:
         """A second changed after it was closed."""
         self.corrections += 1
+        self.conditions.late(load)
 
     @property
     def horizon_s(self) -> float:
@@ -132,6 +139,7 @@ class Scaler:
         """
         if self._closed is not None and through <= self._closed:
             return False
+        self.conditions.close(self._closed, through)
         self._closed = through
         first = self.demand.first_step()
         if first is None:
@@ -149,6 +157,8 @@ class Scaler:
             self._size(step, value)
             ended = True
         self._next_step = max(self._next_step, last + 1)
+        if ended:
+            self.conditions.step(through)
         return ended
 
     def _size(self, step: int, value: float) -> None:
@@ -162,6 +172,7 @@ class Scaler:
         stood, self._stood = self._stood, ready
         tolerance = spec.behavior.scale_down.tolerance
         centre, scale = self._outlook(outlook)
+        limits = self.conditions.limits.at(float(self.demand.end_of(step)), self.horizon_s)
         self.sizing.close(
             Stride(
                 demand=value,
@@ -172,8 +183,8 @@ class Scaler:
                 horizon_s=self.horizon_s,
                 startup_steps=math.ceil(self.window.start_up.seconds() / STEP_S),
                 capacity=capacity,
-                least=spec.replicas.min,
-                most=spec.replicas.max,
+                least=limits.min,
+                most=limits.max,
                 tolerance=DOWN_DEFAULT if tolerance is None else tolerance,
                 budget=BUDGET if spec.slo is None else spec.slo.violations,
                 desired=sum(gauge.desired for gauge in reported) if reported else None,
@@ -240,14 +251,18 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
+        conditions, closed = self.conditions, self._closed
+        if conditions.quiet is not None and self._nothing_wished():
+            wished = 0, Reason.IDLE, "quiet", float(conditions.quiet_s(closed))
         replicas = wished[0]
         self._wished.add(now, replicas)
-        silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
-        bounds = self.spec.replicas
+        silent_s = None if closed is None else max(now - closed - 1, 0.0)
+        limits = conditions.limits.fixed or conditions.limits.at(now, self.horizon_s)
         missing = silent_s is not None and silent_s > MISSING_S
         if (
             not missing
-            and bounds.min <= current <= bounds.max
+            and limits.min <= current <= limits.max
+            and not conditions.moves(replicas, current, closed)
             and self._stays(replicas, current, now)
         ):
             return UNCHANGED
@@ -263,6 +278,13 @@ class Scaler:
             wished=self._wished,
             scaled=self._scaled,
             window_s=self._window_s,
+            limits=limits,
+            quiet_s=conditions.quiet_s(closed),
+            event_s=conditions.event_s(closed),
+            in_flight=conditions.in_flight(),
+            ended_per_s=conditions.ended_per_s(ready),
+            frozen=conditions.frozen,
+            doublings=conditions.swings.doublings(now),
         )
         return self._guarded(wished, context, cause)
 
@@ -298,9 +320,16 @@ class Scaler:
             cause,
             explained,
             State(replicas=before),
-            State(replicas=after),
+            State(replicas=after, leaving=leaving(final, context)),
             reissued=repeats,
         )
+
+    def _nothing_wished(self) -> bool:
+        """Silent for long enough, and expected to stay so: the median asks for no replica."""
+        if not self.conditions.silent(self._closed):
+            return False
+        outlook, capacity = self.forecaster.outlook, self.spec.demand.per_replica
+        return outlook is None or capacity is None or outlook.centre < capacity / 2
 
     def _stays(self, replicas: int, current: int, now: float) -> bool:
         """Whether the guards would come back to ``current``, which most often they do.
@@ -321,13 +350,21 @@ class Scaler:
         after = sum(decision.to.replicas.values())
         self._last = decision.to.replicas, decision.valid_until
         if after != before:
+            window_s = down_window_s(self.spec, self._window_s)
+            self.conditions.ordered(decision.at, before, after, window_s)
             self._scaled.append((decision.at, before, after))
             behavior = self.spec.behavior
             policies = [
                 *(behavior.scale_up.policies or ()),
                 *(behavior.scale_down.policies or ()),
             ]
-            kept_s = max([LATENCY_STEP_S, *(policy.period_seconds for policy in policies)])
+            kept_s = max(
+                [
+                    LATENCY_STEP_S,
+                    self.conditions.kept_s(),
+                    *(policy.period_seconds for policy in policies),
+                ]
+            )
             while self._scaled[0][0] < decision.at - kept_s:
                 self._scaled.pop(0)
 
@@ -381,6 +418,7 @@ class Scaler:
             "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s, "
             f"{self.sizing.margin:g} scales above the centre, {per}",
             "unknown": "capacity per replica is not given",
+            "quiet": f"nothing to do for {value:.0f} s",
             "waiting": "waiting for the last step's effect",
             "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]
@@ -415,6 +453,7 @@ class Scaler:
             forecaster=self.forecaster.state(),
             sizing=self.sizing.state(),
             stood=self._stood,
+            conditions=self.conditions.state(),
         )
 
     @classmethod
@@ -427,6 +466,7 @@ class Scaler:
         made._closed, made._next_step = state.closed, state.next_step
         made._wished.highs, made._wished.lows = state.highs, state.lows
         made._scaled = state.scaled
+        made.conditions.restore(state.conditions)
         made._last = state.last
         if made.demand.measures() == state.measures:
             made.forecaster = Forecaster.restored(state.forecaster)

@@ -191,6 +191,11 @@ class Window:
                     merged[index] = merged.get(index, 0) + count
         return merged
 
+    def by_slot(self, seconds: int) -> list[dict[int, int]]:
+        """The latency sketches of the slots of about the newest ``seconds``, oldest first."""
+        since = ((self.newest or 0) - seconds + 1) // SLOT_S
+        return [_unpacked(self._latencies[at]) for at in sorted(self._latencies) if at >= since]
+
     def latencies_of(self, second: int) -> dict[int, int]:
         """The latency sketch of the last slot that was over in ``second``."""
         counts = self._latencies.get((second + 1) // SLOT_S - 1)

@@ -23,6 +23,7 @@ from actuators.kubernetes.known import (
     KnownTargets,
     applied_epoch,
 )
+from actuators.kubernetes.leaving import mark_leaving
 from actuators.kubernetes.watch import Watch, key_of
 from actuators.protocol import Applied, Observation, Order, TargetRef
 
@@ -87,6 +88,7 @@ class KubernetesActuator:
         _check_version(ref)
         key = key_of(ref)
         seen = self._known.older(key, order.epoch)
+        marked = False
         for attempt in range(_CONFLICTS):
             if seen is None:
                 seen = KnownTarget.of(await self._api.read(*key))
@@ -94,6 +96,9 @@ class KubernetesActuator:
                 raise Stale("stale-epoch", f"{seen.epoch} is applied, {order.epoch} is older")
             if seen.epoch == order.epoch:
                 return Applied(before=seen.replicas, after=seen.replicas, changed=False)
+            if not marked and order.replicas < seen.replicas:
+                await mark_leaving(self._api, key, order.leaving, order.decision)
+                marked = True
             try:
                 self._known.told(key, await self._api.patch(*key, _body(order, seen)))
             except Conflict:

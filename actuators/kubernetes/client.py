@@ -49,9 +49,19 @@ class KubernetesApi:
         options = self._options() | {"_content_type": MERGE_PATCH}
         return await self._json(call(name, namespace, body, **options))
 
-    async def list(self, kind: str, namespace: str) -> Json:
-        """All objects of a kind in a namespace, with the list's resourceVersion."""
-        return await self._json(self._lister(kind)(namespace, **self._options()))
+    async def patch_pod(self, namespace: str, name: str, body: Json) -> Json:
+        """Merge-patch a pod."""
+        options = self._options() | {"_content_type": MERGE_PATCH}
+        call = self._core.patch_namespaced_pod
+        return await self._json(call(name, namespace, body, **options))
+
+    async def list(self, kind: str, namespace: str, *, selector: str = "") -> Json:
+        """All objects of a kind in a namespace, with the list's resourceVersion.
+
+        ``selector``: only those with these labels, ``a=b,c=d``; empty: all.
+        """
+        options = self._options() | ({"label_selector": selector} if selector else {})
+        return await self._json(self._lister(kind)(namespace, **options))
 
     async def watch(
         self, kind: str, namespace: str, resource_version: str, *, silence_s: float

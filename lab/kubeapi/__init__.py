@@ -4,7 +4,7 @@ Rule: strict in what it speaks (versions, conflicts, content types, watches), ho
 is: no scheduler, no kubelet, no storage; the plant behind it does the serving.
 """
 
-from lab.kubeapi.cluster import PodView, Scalable
+from lab.kubeapi.cluster import Choosing, PodView, Scalable
 from lab.kubeapi.server import KubeApi
 
-__all__ = ["KubeApi", "PodView", "Scalable"]
+__all__ = ["Choosing", "KubeApi", "PodView", "Scalable"]

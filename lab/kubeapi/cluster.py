@@ -5,9 +5,9 @@ Rule: the plant implements this; times are Unix seconds of the injected clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +35,13 @@ class Scalable(Protocol):
     @property
     def desired(self) -> int:
         """Replicas asked for."""
+        ...
+
+
+@runtime_checkable
+class Choosing(Scalable, Protocol):
+    """Something whose pods leave by their deletion cost, as those of a ReplicaSet do."""
+
+    def scale_by_cost(self, replicas: int, now: float, costs: Mapping[str, int]) -> None:
+        """Ask for ``replicas``; who has no cost has 0, and the lowest leave first."""
         ...

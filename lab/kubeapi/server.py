@@ -1,4 +1,4 @@
-"""The facade's HTTP server: get, list, watch and merge-patch of deployments, list of pods.
+"""The facade's HTTP server: get, list, watch and merge-patch of deployments; pods by annotation.
 
 Rule: answers as an API server would, errors as Status objects; faults are injected by name.
 Flow: KubernetesActuator <-> KubeApi <-> Scalable (the plant).
@@ -14,12 +14,13 @@ from typing import Any
 from aiohttp import web
 
 from actuators.clock import Clock
-from lab.kubeapi.cluster import PodView, Scalable
+from lab.kubeapi.cluster import Choosing, PodView, Scalable
 from lab.kubeapi.faults import Faults
 from lab.kubeapi.store import Json, Store, merge_patch
 
 KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "pods": "Pod"}
 MERGE_PATCH = "application/merge-patch+json"
+COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"
 
 
 class KubeApi:
@@ -101,7 +102,9 @@ class KubeApi:
         app.router.add_get(base, self._list)
         app.router.add_get(base + "/{name}", self._get)
         app.router.add_patch(base + "/{name}", self._patch)
-        app.router.add_get("/api/v1/namespaces/{namespace}/{resource}", self._list)
+        core = "/api/v1/namespaces/{namespace}/{resource}"
+        app.router.add_get(core, self._list)
+        app.router.add_patch(core + "/{name}", self._patch)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -156,6 +159,10 @@ class KubeApi:
         if request.query.get("watch") in {"true", "True", "1"}:
             return await self._watch(request, kind)
         items = self._store.listed(kind, request.match_info["namespace"])
+        for pair in request.query.get("labelSelector", "").split(","):
+            label, _, value = pair.partition("=")
+            if label:
+                items = [i for i in items if i["metadata"].get("labels", {}).get(label) == value]
         return web.json_response(
             {
                 "kind": f"{kind}List",
@@ -209,6 +216,8 @@ class KubeApi:
             text = "the object has been modified; please apply your changes to the latest version"
             return _status(409, "Conflict", text)
         merged = merge_patch(found, patch)
+        if kind == "Pod":
+            return web.json_response(self._store.put(kind, merged))
         replicas = merged["spec"]["replicas"]
         if not isinstance(replicas, int) or replicas < 0:
             return _status(422, "Invalid", "spec.replicas: must be greater than or equal to 0")
@@ -221,9 +230,22 @@ class KubeApi:
         scalable = self._scalables[
             kind, request.match_info["namespace"], request.match_info["name"]
         ]
-        scalable.scale(replicas, self._clock.now())
+        if isinstance(scalable, Choosing):
+            costs = self._costs(request.match_info["namespace"])
+            scalable.scale_by_cost(replicas, self._clock.now(), costs)
+        else:
+            scalable.scale(replicas, self._clock.now())
         self.refresh()
         return web.json_response(stored)
+
+    def _costs(self, namespace: str) -> dict[str, int]:
+        """Deletion costs by pod, of those that have one."""
+        named = [pod["metadata"] for pod in self._store.listed("Pod", namespace)]
+        return {
+            each["name"]: int(each["annotations"][COST_ANNOTATION])
+            for each in named
+            if COST_ANNOTATION in each.get("annotations", {})
+        }
 
     def _mirror_pods(self, namespace: str, name: str, pods: Any) -> None:  # noqa: ANN401
         wanted = {pod.name: _pod(pod, namespace, name) for pod in pods}
@@ -233,8 +255,10 @@ class KubeApi:
                 self._store.delete("Pod", namespace, metadata["name"])
         for pod_name, pod in wanted.items():
             stored = self._store.get("Pod", namespace, pod_name)
-            if stored is None or stored["status"] != pod["status"]:
+            if stored is None:
                 self._store.put("Pod", pod)
+            elif stored["status"] != pod["status"]:
+                self._store.put("Pod", stored | {"status": pod["status"]})
 
 
 def _pod(pod: PodView, namespace: str, app: str) -> Json:

@@ -55,16 +55,26 @@ class Reason(enum.StrEnum):
     STARTS_IN_FLIGHT = "starts-in-flight"
     TOLERANCE = "tolerance"
     FALLBACK = "fallback"
+    SCHEDULE = "schedule"
+    ACTIVATION = "activation"
+    IDLE = "idle"
+    PAUSED = "paused"
+    DRAIN = "drain"
+    EFFECT = "effect"
     POOL_CAPACITY = "pool-capacity"
     REISSUED = "reissued"
 
 
 class State(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """What is or shall be: replicas per variant, resources per container, traffic per variant."""
+    """What is or shall be: replicas per variant, resources per container, traffic per variant.
+
+    ``leaving``: pods that should go first when there are fewer, those with least to do first.
+    """
 
     replicas: dict[str, int]
     resources: dict[str, dict[str, str]] = {}
     traffic: dict[str, float] = {}
+    leaving: tuple[str, ...] = ()
 
 
 class Stamp(Struct, frozen=True, gc=False, kw_only=True):

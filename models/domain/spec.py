@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from models.domain.calendar import cron, time_zone
+
 API_VERSION = "foretide.dev/v1alpha1"
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -118,10 +120,15 @@ class Variant(Model):
 
 
 class Replicas(Model):
-    """Bounds of the replica count, both included."""
+    """Bounds of the replica count, both included.
+
+    ``cooldown_period_seconds``: with ``min`` 0, how long nothing may have happened before the
+    last replica goes (KEDA's cooldownPeriod, and its default).
+    """
 
     min: ReplicaCount = 1
     max: Annotated[int, Field(ge=1, le=100_000)] = 100
+    cooldown_period_seconds: Annotated[int, Field(ge=10, le=86_400)] = 300
 
     @model_validator(mode="after")
     def _ordered(self) -> Replicas:
@@ -180,29 +187,72 @@ class Vertical(Model):
     mode: Literal["Off", "Recommend", "InPlace"] = "Off"
 
 
-class Schedule(Model):
-    """Bounds that hold from ``start`` to ``end`` (cron expressions) in a time zone."""
+def _zone_name(name: str) -> str:
+    return time_zone(name).key
 
-    start: str
-    end: str
-    timezone: str = "UTC"
+
+class Schedule(Model):
+    """Bounds that hold from ``start`` to ``end`` (cron expressions) in a time zone.
+
+    ``min`` and ``max`` stand in for those of ``replicas`` while it is on; see docs/policy.md.
+    """
+
+    start: Annotated[str, AfterValidator(cron)]
+    end: Annotated[str, AfterValidator(cron)]
+    timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
     min: ReplicaCount | None = None
-    max: ReplicaCount | None = None
+    max: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Schedule:
+        if self.min is None and self.max is None:
+            raise ValueError("a schedule without min and without max changes nothing")
+        if self.start == self.end:
+            raise ValueError(f"start and end are both {self.start!r}: it would never be off")
+        return self
 
 
 class Fallback(Model):
     """What to do when telemetry is missing for longer than ``after_seconds`` (KEDA's words)."""
 
     after_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
-    behavior: Literal["static", "currentReplicas", "currentReplicasIfHigher"] = "currentReplicas"
+    behavior: Literal[
+        "static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"
+    ] = "currentReplicas"
     replicas: ReplicaCount | None = None
 
     @model_validator(mode="after")
     def _has_replicas(self) -> Fallback:
-        if self.replicas is None and self.behavior in {"static", "currentReplicasIfHigher"}:
+        if self.behavior == "currentReplicas":
+            return self
+        if self.replicas is None:
             msg = f"fallback.replicas is needed with behavior {self.behavior}"
             raise ValueError(msg)
+        if self.replicas == 0 and self.behavior != "currentReplicasIfHigher":
+            raise ValueError("fallback.replicas 0 would scale to zero on an error; at least 1")
         return self
+
+
+class Pause(Model):
+    """What is not to be done for a while (KEDA's paused-scale-in, -scale-out, -replicas).
+
+    ``replicas``: go to this count and stay.  The bounds hold all the same.
+    """
+
+    scale_in: bool = False
+    scale_out: bool = False
+    replicas: ReplicaCount | None = None
+
+
+class Drain(Model):
+    """Scale-in that lets work end.
+
+    ``budget_seconds``: at once no more replicas than can finish what they have within it; None:
+    no limit.  ``pod_deletion_cost``: tell Kubernetes which pods have least to do.
+    """
+
+    budget_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    pod_deletion_cost: bool = False
 
 
 class ScalerSpec(Model):
@@ -222,11 +272,26 @@ class ScalerSpec(Model):
     vertical: Annotated[Vertical, Shared] = Field(default_factory=lambda: _shared(Vertical()))
     schedules: tuple[Schedule, ...] = ()
     fallback: Annotated[Fallback, Shared] = Field(default_factory=lambda: _shared(Fallback()))
+    pause: Annotated[Pause, Shared] = Field(default_factory=lambda: _shared(Pause()))
+    drain: Annotated[Drain, Shared] = Field(default_factory=lambda: _shared(Drain()))
 
     @field_validator("variants", "schedules", mode="before")
     @classmethod
     def _sequence(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over what was written
         return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _schedules_fit(self) -> ScalerSpec:
+        for number, each in enumerate(self.schedules):
+            least, by = (self.replicas.min, "replicas.min")
+            if each.min is not None:
+                least, by = each.min, f"schedules[{number}].min"
+            most, limit = (self.replicas.max, "replicas.max")
+            if each.max is not None:
+                most, limit = each.max, f"schedules[{number}].max"
+            if least > most:
+                raise ValueError(f"{by} {least} is above {limit} {most}")
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_target(self) -> ScalerSpec:

@@ -1,4 +1,4 @@
-"""Bounds: never outside the user's minimum and maximum.
+"""Bounds: never outside the user's minimum and maximum, as schedules have them at this moment.
 
 Rule: the last guard, so that nothing after it can undo it.
 """
@@ -10,14 +10,13 @@ from models.policy.context import Context, Mark
 
 
 def bounds(replicas: int, context: Context) -> Mark | None:
-    """Clamp to ``spec.replicas``: 9 with a maximum of 6 is 6."""
-    limits = context.spec.replicas
+    """Clamp to ``context.limits``: 9 with a maximum of 6 is 6."""
+    limits = context.limits
     if replicas > limits.max:
-        kept, name, limit = limits.max, "replicas.max", limits.max
+        kept, name = limits.max, limits.max_by
     elif replicas < limits.min:
-        kept, name, limit = limits.min, "replicas.min", limits.min
+        kept, name = limits.min, limits.min_by
     else:
         return None
-    return Mark(
-        replicas=kept, why=f"{name} is {limit}", reason=Reason.BOUNDS, constraint=name, limit=limit
-    )
+    reason = Reason.SCHEDULE if name.startswith("schedules") else Reason.BOUNDS
+    return Mark(replicas=kept, why=f"{name} is {kept}", reason=reason, constraint=name, limit=kept)

@@ -5,13 +5,15 @@ Rule: values only; a guard that needs more gets it here, by name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
+from models.effect import Frozen
+from models.policy.limits import Bounds
 from models.policy.wishes import Wishes
 
 MISSING_S = 20.0
@@ -24,7 +26,10 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     ``current`` is what is desired now on the platform; ``wished`` the past wishes before
     stabilisation; ``scaled`` the past changes (at, from, to) we ordered;
     ``silent_s`` how long telemetry has been missing, None: it never came; ``window_s`` the
-    scale-in stabilisation where the spec leaves it out.
+    scale-in stabilisation where the spec leaves it out; ``limits`` the bounds.
+    ``quiet_s`` complete seconds without anything to do, ``event_s`` seconds since something
+    happened; ``in_flight`` requests by pod, and ``ended_per_s`` how many a replica ends;
+    ``frozen`` what did harm, ``doublings`` of patience.  Where nobody asked they are as below.
     """
 
     now: float
@@ -38,6 +43,13 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     wished: Wishes
     scaled: Sequence[tuple[float, int, int]]
     window_s: float
+    limits: Bounds
+    quiet_s: int = 0
+    event_s: float | None = None
+    in_flight: Mapping[str, int] = {}
+    ended_per_s: float = 0.0
+    frozen: Frozen | None = None
+    doublings: int = 0
 
     @property
     def missing(self) -> bool:

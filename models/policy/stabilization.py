@@ -36,7 +36,7 @@ def stabilization(replicas: int, context: Context) -> Mark | None:
         lowest = context.wished.lowest(context.now - window)
         kept = max(min(replicas, replicas if lowest is None else lowest), context.current)
         name, reason = "scaleUp", Reason.SCALE_UP_STABILIZATION
-    elif replicas < context.current:
+    elif replicas < context.current and not _cooled(replicas, context):
         window = down_window_s(context.spec, context.window_s)
         highest = context.wished.highest(context.now - window)
         kept = min(max(replicas, replicas if highest is None else highest), context.current)
@@ -52,3 +52,10 @@ def stabilization(replicas: int, context: Context) -> Mark | None:
         constraint=f"behavior.{name}.stabilizationWindowSeconds",
         limit=window,
     )
+
+
+def _cooled(replicas: int, context: Context) -> bool:
+    """To zero, the cooldown period is the window, unless the user has set one as well."""
+    given = context.spec.behavior.scale_down.stabilization_window_seconds
+    cooldown_s = context.spec.replicas.cooldown_period_seconds
+    return replicas == 0 and given is None and context.quiet_s >= cooldown_s

@@ -29,11 +29,14 @@ def telemetry(replicas: int, context: Context) -> Mark | None:
 
 
 def _fallback(replicas: int, context: Context) -> int:
+    """KEDA's behaviours: ``static`` n, or the current count, the higher or the lower of both."""
     del replicas  # What was forecast from old telemetry is worth nothing now.
-    fallback = context.spec.fallback
+    fallback, current = context.spec.fallback, context.current
     given = fallback.replicas
     if given is None or fallback.behavior == "currentReplicas":
-        return context.current
+        return current
     if fallback.behavior == "static":
         return given
-    return max(given, context.current)
+    if fallback.behavior == "currentReplicasIfHigher":
+        return max(given, current)
+    return min(given, current)

@@ -68,7 +68,7 @@ def choose(
     spec's share, above 0, by which prices are counted, ``planned`` what of it is planned with.
     """
     x, y = missed.reshape(COUNT), cost.reshape(COUNT)
-    scale = max(float(y[followed]), 1e-300)
+    scale = float(y[followed]) or 1.0  # At zero replicas it costs nothing.
     unrest = UNREST * np.maximum(actions_per_h.reshape(COUNT) / CALM_PER_H - 1.0, 0.0)
     objective = (y / scale + unrest)[None, :] + PRICES[:, None] * (x[None, :] / budget)
     picks = objective.argmin(axis=1)

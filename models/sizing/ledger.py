@@ -70,7 +70,8 @@ class Ledger:
         over = np.maximum(demand - serves, 0.0)
         lost = np.where(over > demand * CENSORED_MARGIN, demand + DEPTH * over, 0.0)
         if seen is not None:
-            lost = np.where(seen, lost, self._missed * (demand / self._demand))
+            known = self._demand or 1.0
+            lost = np.where(seen, lost, self._missed * (demand / known))
         self._missed *= self._keep
         self._missed += lost
         self._cost *= self._keep
@@ -83,6 +84,11 @@ class Ledger:
         self._actions *= np.float32(self._keep)
         self._actions += moved
         self._steps = self._steps * self._keep + 1.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there has been no demand yet, so that nothing can be a share of it."""
+        return self._demand <= 0
 
     def actions_per_hour(self) -> Floats:
         """Actions an hour, by candidate; before anything was scored it is 0."""

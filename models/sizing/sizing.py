@@ -169,7 +169,7 @@ class Sizing:
             ledger.act(moved, stride.capacity)
         self._observe(stride)
         self._steps += 1
-        if self._steps % (CHOOSE_S // self._step_s) == 0:
+        if self._steps % (CHOOSE_S // self._step_s) == 0 and not ledger.idle:
             self._followed, self.standing = choose(
                 ledger.missed(),
                 ledger.cost(),
@@ -229,7 +229,7 @@ class Sizing:
     def regret(self) -> float | None:
         """What was paid over the cheapest candidate that kept the budget, as a share.
 
-        None: no choice was made yet, or no candidate kept it.
+        None: no choice was made yet, no candidate kept it, or the cheapest had no replicas.
         """
         if self._ledger is None or self.standing is None or self._demand <= 0:
             return None

@@ -155,7 +155,11 @@ class _Reading:
     def _not_yet(self, file: str, node: yaml.Node, spec: AgentScaler) -> None:
         """What is understood and stored, but not acted on by this version."""
         for field, used, what in (
-            ("schedules", bool(spec.spec.schedules), "schedules are not acted on yet"),
+            (
+                "drain",
+                spec.spec.drain.pod_deletion_cost and _numbered(spec),
+                "pods of a StatefulSet leave by their number: podDeletionCost changes nothing",
+            ),
             ("vertical", spec.spec.vertical.mode != "Off", "vertical sizing is not done yet"),
             (
                 "variants",
@@ -225,6 +229,12 @@ class _Reading:
                 "spec.vertical.mode",
                 f'unquoted {found.value} is a boolean in YAML; write "Off" with quotes',
             )
+
+
+def _numbered(spec: AgentScaler) -> bool:
+    """Whether all its pods are of StatefulSets."""
+    targets = [spec.spec.target, *(variant.target for variant in spec.spec.variants)]
+    return all(target.kind == "StatefulSet" for target in targets if target is not None)
 
 
 def _names(model: type[AgentScaler | Pool]) -> set[str]:

@@ -112,6 +112,8 @@ async def test_it_asks_for_no_verb_that_rbac_does_not_grant_and_none_in_vain() -
         await w.actuator.apply(order(4, 1))
         await w.actuator.observe(ref())
         await until(lambda: any(o.desired == 4 for o in seen))
+        await w.actuator.apply(order(3, 2, leaving=("pod-1",)))
+        await until(lambda: any(o.desired == 4 for o in seen))
         await until(lambda: ("watch", "pods") in w.api.calls)  # type: ignore[union-attr]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

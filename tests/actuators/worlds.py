@@ -21,7 +21,8 @@ BEGIN = 1_700_000_000.0
 class Replicas:
     """Replicas that are ready when told to be."""
 
-    def __init__(self, replicas: int) -> None:
+    def __init__(self, replicas: int, prefix: str = "pod") -> None:
+        self._prefix = prefix
         self._desired = 0
         self._pods: list[PodView] = []
         self._made = 0
@@ -39,7 +40,7 @@ class Replicas:
         self._desired = replicas
         while len(self._pods) < replicas:
             self._made += 1
-            name = f"pod-{self._made}"
+            name = f"{self._prefix}-{self._made}"
             self._pods.append(PodView(name=name, uid=name, created_at=now, ready_at=None))
         del self._pods[replicas:]
 
@@ -68,9 +69,12 @@ def ref(name: str = "bot", kind: str = "Deployment") -> TargetRef:
     )
 
 
-def order(replicas: int, sequence: int, *, name: str = "bot") -> Order:
+def order(
+    replicas: int, sequence: int, *, name: str = "bot", leaving: tuple[str, ...] = ()
+) -> Order:
     epoch = Epoch(1, 0, 1, sequence)
-    return Order(ref=ref(name), replicas=replicas, epoch=epoch, decision=f"prod/{name}@{epoch}")
+    decision = f"prod/{name}@{epoch}"
+    return Order(ref=ref(name), replicas=replicas, epoch=epoch, decision=decision, leaving=leaving)
 
 
 @asynccontextmanager

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
-from models.policy import Context, Wishes
+from models.policy import GUARDS, Context, Wishes
 from models.policy.bounds import bounds
+from models.policy.drain import drain
+from models.policy.limits import Limits
+from models.policy.pause import pause
 from models.policy.rate import rate
 from models.policy.stabilization import stabilization
 from models.policy.starting import starting
@@ -31,6 +35,7 @@ def context(current: int = 5, *, behavior: dict[str, Any] | None = None, **given
         "wished": Wishes(),
         "scaled": [],
         "window_s": 160.0,
+        "limits": Limits(made).at(1000.0, 40.0),
     }
     return Context(spec=made, **{**defaults, **given})
 
@@ -135,3 +140,96 @@ def test_missing_telemetry_holds_then_falls_back() -> None:
     static = {"fallback": {"afterSeconds": 60, "behavior": "static", "replicas": 3}}
     assert after(telemetry(1, context(8, silent_s=61.0, spec=static)), 1) == 3
     assert telemetry(1, context(silent_s=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("behavior", "current", "kept"),
+    [
+        # KEDA: "static" sets n; "currentReplicas" leaves it; "IfHigher" the current count if it
+        # is higher than n, else n; "IfLower" the current count if it is lower, else n.
+        ("static", 2, 5),
+        ("static", 9, 5),
+        ("static", 0, 5),
+        ("currentReplicas", 2, 2),
+        ("currentReplicas", 9, 9),
+        ("currentReplicas", 0, 0),
+        ("currentReplicasIfHigher", 2, 5),
+        ("currentReplicasIfHigher", 9, 9),
+        ("currentReplicasIfHigher", 0, 5),
+        ("currentReplicasIfLower", 2, 2),
+        ("currentReplicasIfLower", 9, 5),
+        ("currentReplicasIfLower", 0, 0),
+    ],
+)
+@pytest.mark.parametrize("wish", [0, 3, 30])
+def test_fallback_as_keda_has_it(behavior: str, current: int, kept: int, wish: int) -> None:
+    fallback = {"afterSeconds": 60, "behavior": behavior, "replicas": 5}
+    found = context(current, silent_s=61.0, spec={"fallback": fallback})
+    assert after(telemetry(wish, found), wish) == kept
+
+
+@pytest.mark.parametrize("behavior", ["static", "currentReplicasIfLower"])
+def test_a_fallback_to_zero_is_refused(behavior: str) -> None:
+    with pytest.raises(ValidationError, match="zero on an error"):
+        context(spec={"fallback": {"behavior": behavior, "replicas": 0}})
+
+
+@pytest.mark.parametrize(
+    ("paused", "wish", "kept"),
+    [
+        ({"scaleIn": True}, 3, 5),
+        ({"scaleIn": True}, 8, 8),
+        ({"scaleOut": True}, 8, 5),
+        ({"scaleOut": True}, 3, 3),
+        ({"scaleIn": True, "scaleOut": True}, 3, 5),
+        ({"scaleIn": True, "scaleOut": True}, 8, 5),
+        ({"replicas": 2}, 8, 2),
+        ({"replicas": 7, "scaleOut": True}, 5, 7),
+        ({}, 3, 3),
+    ],
+)
+def test_pause(paused: dict[str, Any], wish: int, kept: int) -> None:
+    mark = pause(wish, context(spec={"pause": paused}))
+    assert after(mark, wish) == kept
+    assert mark is None or mark.reason is Reason.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("given", "wish", "kept"),
+    [
+        # 1 request a second ends on a replica: 2 and 9 can be done in 10 s, 30 cannot.
+        ({"in_flight": {"a": 2, "b": 9, "c": 30}}, 1, 3),
+        ({"in_flight": {"a": 2, "b": 9, "c": 30}}, 4, 4),
+        ({"in_flight": {"a": 2, "b": 9, "c": 30}, "ended_per_s": 3.0}, 1, 2),
+        # Nothing ends: only who has nothing can go.
+        ({"in_flight": {"a": 2, "b": 0}, "ended_per_s": 0.0}, 1, 4),
+        # Nobody says what he works on: nobody goes.
+        ({}, 1, 5),
+        # Those that are starting have no work.
+        ({"starting": 2}, 1, 3),
+        # Two went 8 s ago; their pods are still known of.
+        ({"in_flight": {"a": 0, "b": 0, "c": 0}, "scaled": [(992.0, 7, 5)]}, 1, 4),
+        ({"in_flight": {"a": 0, "b": 0, "c": 0}, "scaled": [(980.0, 7, 5)]}, 1, 2),
+        ({}, 9, 9),
+    ],
+)
+def test_no_more_go_at_once_than_can_finish_in_time(
+    given: dict[str, Any], wish: int, kept: int
+) -> None:
+    found = context(spec={"drain": {"budgetSeconds": 10}}, **{"ended_per_s": 1.0, **given})
+    assert after(drain(wish, found), wish) == kept
+    assert drain(wish, context(**{"ended_per_s": 1.0, **given})) is None
+
+
+@pytest.mark.parametrize("current", [0, 3, 9])
+@pytest.mark.parametrize("wish", [0, 2, 30])
+def test_bounds_hold_over_every_other_guard(current: int, wish: int) -> None:
+    spec = {
+        "replicas": {"min": 2, "max": 6},
+        "pause": {"replicas": 40},
+        "fallback": {"behavior": "static", "replicas": 90},
+    }
+    found, kept = context(current, silent_s=100.0, spec=spec), wish
+    for guard in GUARDS:
+        kept = after(guard(kept, found), kept)
+    assert kept == 6

@@ -38,13 +38,26 @@ def spec(workload: str, **changes: Any) -> AgentScaler:
     )
 
 
+MORE: dict[int, dict[str, Any]] = {
+    2: {
+        "replicas": {"min": 0, "max": 40, "cooldownPeriodSeconds": 10},
+        "slo": {"latencySeconds": 0.3},
+    },
+    3: {
+        "schedules": [{"start": "16 22 * * *", "end": "20 22 * * *", "min": 7}],
+        "slo": {"latencySeconds": 0.3},
+        "drain": {"budgetSeconds": 30},
+    },
+}
+"""With memories of their own: of silence, of effects, of when bounds change."""
+
 SPECS = {
     name: spec(
         name,
         **(
             {"slo": {"latencySeconds": 0.4, "violations": 0.01}, "demand": {"unit": unit}}
             if number == 5
-            else {"demand": {"unit": unit, "perReplica": 3}}
+            else {"demand": {"unit": unit, "perReplica": 3}, **MORE.get(number, {})}
         ),
     )
     for number, (name, unit) in enumerate(

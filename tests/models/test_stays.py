@@ -59,6 +59,7 @@ def test_who_stays_would_be_brought_back(
         wished=scaler._wished,
         scaled=(),
         window_s=scaler._window_s,
+        limits=scaler.conditions.limits.at(NOW, scaler.horizon_s),
     )
     for guard in GUARDS:
         mark = guard(final, context)

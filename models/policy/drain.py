@@ -1,0 +1,56 @@
+"""Drain: at once no more replicas go than can finish in time what they are working on.
+
+Rule: a replica that has ``n`` requests and ends ``r`` of them a second needs n / r seconds
+(Little's law, with what an average replica ends now); those with least to do are counted first.
+A pod that has said nothing is not known to be done: it is not counted.  Those that are starting
+have nothing to do, and Kubernetes takes them first.
+"""
+
+from __future__ import annotations
+
+from models.domain.decision import Reason
+from models.policy.context import Context, Mark
+from models.window import FRESH_S
+
+
+def drain(replicas: int, context: Context) -> Mark | None:
+    """Keep ``drain.budgetSeconds``: as many go as there are pods that can be done within it.
+
+    Pods with 2, 9 and 30 requests, each ending 1 a second, and 10 s: two may go.
+    """
+    budget_s = context.spec.drain.budget_seconds
+    if budget_s is None or replicas >= context.current:
+        return None
+    done = sum(held <= budget_s * context.ended_per_s for held in context.in_flight.values())
+    since = context.now - max(budget_s, FRESH_S)  # Pods that are gone are still known of.
+    leaving = sum(
+        before - after for at, before, after in context.scaled if at > since and after < before
+    )
+    done = max(done + context.starting - leaving, 0)
+    kept = max(replicas, context.current - done)
+    if kept == replicas:
+        return None
+    return Mark(
+        replicas=kept,
+        why=f"{done} replicas can finish their work within {budget_s} s",
+        reason=Reason.DRAIN,
+        constraint="drain.budgetSeconds",
+        limit=budget_s,
+    )
+
+
+LEAVING_MOST = 100
+"""Pods named in one decision; beyond, the platform chooses."""
+
+
+def leaving(final: int, context: Context) -> tuple[str, ...]:
+    """Pods that should go when ``final`` replicas are left: those with the fewest requests.
+
+    Of pods with 2, 9 and 0 requests, two to go: the third and the first.  Only where the spec asks
+    for ``drain.podDeletionCost`` and pods are of one kind.
+    """
+    spec, count = context.spec, context.current - final
+    if count <= 0 or not spec.drain.pod_deletion_cost or len(spec.variants) > 1:
+        return ()
+    ordered = sorted(context.in_flight, key=lambda pod: (context.in_flight[pod], pod))
+    return tuple(ordered[: min(count, LEAVING_MOST)])

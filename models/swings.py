@@ -1,0 +1,50 @@
+"""Swings: small scale-ins that were taken back at once, which is what noise at an edge looks like.
+
+Rule: each one taken back doubles the patience with the next small one; an hour forgets one.
+Flow: Scaler.accept -> Swings -> Context -> the guard ``damping``.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+SMALL = 0.1
+"""A change by one replica, or by a tenth (HPA's tolerance), may be noise; more is demand."""
+
+FORGET_S = 3600.0
+
+BACK = 4.0
+"""A replica that was away for less than four windows was not worth the two changes."""
+
+MOST = 6
+"""Doublings: the shortest window, a minute, then is longer than any wish is kept for."""
+
+
+class Swings(Struct, frozen=True, array_like=True, gc=False):
+    """``count`` doublings as of ``at``; ``in_at`` when the last small scale-in was."""
+
+    count: int = 0
+    at: float = 0.0
+    in_at: float = 0.0
+
+    def after(self, at: float, before: int, after: int, window_s: float) -> Swings:
+        """What it is after a change; ``window_s`` is how long scale-in is stabilised for.
+
+        With 160 s: from 5 to 4, and back to 5 within 640 s, is a swing.
+        """
+        if not small(before, after):
+            return Swings(self.doublings(at), at)
+        if after < before:
+            return Swings(self.count, self.at, at)
+        if at - self.in_at > BACK * window_s:
+            return Swings(self.count, self.at)
+        return Swings(min(self.doublings(at) + 1, MOST), at)
+
+    def doublings(self, now: float) -> int:
+        """What is left of them."""
+        return self.count and max(self.count - int((now - self.at) // FORGET_S), 0)
+
+
+def small(before: int, after: int) -> bool:
+    """Whether noise may be behind it: 5 to 4, 40 to 36, but not 5 to 3."""
+    return abs(after - before) <= max(1.0, SMALL * max(before, after))

@@ -1,0 +1,181 @@
+"""No flapping: demand that is constant but for noise moves nothing once it has settled."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.domain.decision import Reason
+from models.domain.load import Load, Progress, ReplicaGauge, SourceProgress
+from models.fleet import Fleet
+from models.policy import GUARDS
+from models.policy.damping import damping
+from models.policy.wishes import Wishes
+from models.step import SpecChange, Step
+from models.swings import BACK, FORGET_S, MOST, Swings, small
+from tests.models.fleets import BEGIN, W, agent
+from tests.models.test_policy import after, context
+
+SETTLED_S = 1500
+"""Two of the longest windows of scale-in, and the quarter of an hour before a forecast is warm."""
+
+
+class Change(NamedTuple):
+    at: int
+    replicas: int
+
+
+def changes(
+    *,
+    replicas: float,
+    noise: float,
+    start_up_s: float,
+    seconds: int = 3600,
+    seed: int = 1,
+    **spec: Any,
+) -> list[Change]:
+    """What is done under Poisson demand of ``replicas`` times what one serves.
+
+    ``noise`` is the standard deviation of what demand is measured by, its mean over three seconds,
+    relative to it.
+    """
+    rate = 1 / (3 * noise**2)
+    chance = np.random.default_rng(seed)
+    fleet, held, found = Fleet(lateness_s=1.0, valid_s=30.0), max(round(replicas), 1), []
+    made = agent(
+        demand={"unit": "requests", "perReplica": rate / replicas},
+        replicas={"min": 1, "max": 1000},
+        **spec,
+    )
+    specs: tuple[SpecChange, ...] = (SpecChange(workload=W, revision=1, spec=made),)
+    for second, count in enumerate(chance.poisson(rate, seconds).tolist()):
+        now = BEGIN + second
+        gauge = ReplicaGauge(at_us=now * 1_000_000, desired=held, ready=held, starting=0)
+        load = Load(
+            workload=W,
+            second=now,
+            source=0,
+            block=now,
+            reach=second,
+            sent_us=now * 1_000_000,
+            events=count,
+            finished=count,
+            replicas={"default": gauge},
+            started_s=() if second else (start_up_s,),
+        )
+        report = SourceProgress(source=0, position=0, watermark=now + 1.0, done=0)
+        step = Step(
+            now=now + 1.0,
+            generation=1,
+            era=0,
+            specs=specs,
+            records=(load, Progress(sources=1, progress=(report,))),
+            tick=True,
+        )
+        specs = ()
+        for decision in fleet.apply(step).decisions:
+            held = decision.to.replicas["default"]
+            found.append(Change(second, held))
+    return found
+
+
+@pytest.mark.parametrize("start_up_s", [20.0, 155.0])
+@pytest.mark.parametrize(("replicas", "noise"), [(1.5, 0.02), (8.4, 0.02), (40.5, 0.01)])
+def test_noise_below_the_tolerance_moves_nothing(
+    replicas: float, noise: float, start_up_s: float
+) -> None:
+    """Ten per cent of tolerance are five standard deviations and more."""
+    found = changes(
+        replicas=replicas, noise=noise, start_up_s=start_up_s, seconds=2600, seed=int(replicas)
+    )
+    assert [change for change in found if change.at > SETTLED_S] == []
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    replicas=st.floats(1.2, 60.0),
+    noise=st.floats(0.004, 0.02),
+    start_up_s=st.sampled_from([20.0, 65.0, 155.0, 430.0]),
+    seed=st.integers(0, 10_000),
+)
+def test_at_any_level_it_comes_to_rest(
+    replicas: float, noise: float, start_up_s: float, seed: int
+) -> None:
+    """Also where a whole replica more or less hangs on the noise: each swing doubles the patience.
+
+    A window of a minute doubles six times within an hour, so there are no more swings than that.
+    """
+    found = changes(replicas=replicas, noise=noise, start_up_s=start_up_s, seed=seed)
+    late = [change for change in found if change.at > SETTLED_S]
+    assert len(late) <= 2 * MOST
+    # And what swings is one replica, or a tenth.
+    for one, other in itertools.pairwise(late):
+        assert small(one.replicas, other.replicas)
+
+
+def test_at_an_edge_each_swing_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level where it is 5 or 6 replicas by the luck of two minutes."""
+
+    def late() -> int:
+        found = [changes(replicas=4.7, noise=0.02, start_up_s=20.0, seed=seed) for seed in (0,)]
+        return sum(change.at > SETTLED_S for each in found for change in each)
+
+    damped = late()
+    monkeypatch.setattr("models.scaler.GUARDS", tuple(g for g in GUARDS if g is not damping))
+    assert 3 * damped <= late()
+
+
+@pytest.mark.parametrize(
+    ("before", "after_", "found"),
+    [(5, 4, True), (4, 5, True), (40, 36, True), (36, 40, True), (5, 3, False), (40, 30, False)],
+)
+def test_small_is_one_or_a_tenth(before: int, after_: int, *, found: bool) -> None:
+    assert small(before, after_) is found
+
+
+def test_swings_are_counted_and_forgotten() -> None:
+    swings, now, window_s = Swings(), 1000.0, 160.0
+    for count in range(1, MOST + 3):
+        swings = swings.after(now, 5, 4, window_s)
+        swings = swings.after(now + BACK * window_s, 4, 5, window_s)
+        now += 1000.0
+        assert swings.doublings(now) == min(count, MOST)
+    assert swings.doublings(now + 2 * FORGET_S) == MOST - 2
+    assert swings.doublings(now + 100 * FORGET_S) == 0
+
+
+def test_what_stands_or_is_large_is_no_swing() -> None:
+    window_s = 160.0
+    stood = Swings().after(1000.0, 5, 4, window_s).after(1641.0, 4, 5, window_s)
+    assert stood.doublings(1641.0) == 0
+    large = Swings().after(1000.0, 9, 4, window_s).after(1010.0, 4, 9, window_s)
+    assert large.doublings(1010.0) == 0
+    only_out = Swings().after(5000.0, 4, 5, window_s)
+    assert only_out.doublings(5000.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("doublings", "wish", "age_s", "kept"),
+    [
+        # The window is 160 s (four horizons of 40 s), doubled twice 640 s.
+        (2, 4, 639.0, 5),
+        (2, 4, 641.0, 4),
+        (0, 4, 639.0, 4),
+        (1, 4, 319.0, 5),
+        (2, 3, 10.0, 3),  # Two fewer are not noise.
+        (2, 7, 10.0, 7),
+    ],
+)
+def test_the_guard(doublings: int, wish: int, age_s: float, kept: int) -> None:
+    wished = Wishes([(1000.0 - age_s, 5), (999.0, wish)])
+    found = context(wished=wished, doublings=doublings)
+    mark = damping(wish, found)
+    assert after(mark, wish) == kept
+    assert mark is None or mark.reason is Reason.SCALE_DOWN_STABILIZATION
+    own = {"scaleDown": {"stabilizationWindowSeconds": 60}}
+    assert damping(wish, context(wished=wished, doublings=doublings, behavior=own)) is None
