@@ -6,6 +6,7 @@ Flow: file -> Series -> compose -> the fluid plant.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,16 @@ class Series:
         """Whether every value is a whole number: a count, which can be spread as arrivals."""
         known = self.values[~np.isnan(self.values)]
         return bool((known == np.round(known)).all())
+
+    def first(self, hours: float) -> Series:
+        """Its first ``hours``, all of it if it is shorter."""
+        steps = int(hours * 3600 // self.step_s)
+        return dataclasses.replace(
+            self,
+            values=self.values[:steps],
+            tenants={name: values[:steps] for name, values in self.tenants.items()},
+            silent=None if self.silent is None else self.silent[:steps],
+        )
 
 
 def series_of(arrivals: Sequence[Arrival], *, step_s: int, name: str) -> Series:

@@ -5,6 +5,7 @@ Rule: progress on stderr, results on stdout and in files; files are written when
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,17 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
     help="What one replica serves in a step, in the series' unit. Default: such that the first "
     "half's mean demand is 20 replicas at 0.7.",
 )
+@click.option(
+    "--hours",
+    type=click.FloatRange(0, min_open=True),
+    help="Only the trace's first so many hours. Default: all of it.",
+)
+@click.option(
+    "--violations",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="The budget, 0 to 1. Default: the spec's, else 0.01.",
+)
 @click.option("--compose", "recipe", metavar="SEED|step10x", help="Make the trace harder first.")
 @click.option("--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON; -: stdout.")
 @click.option(
@@ -82,6 +94,8 @@ def command(
     spec: Path | None,
     seed: int,
     capacity: float | None,
+    hours: float | None,
+    violations: float | None,
     recipe: str | None,
     json_out: str | None,
     html: Path | None,
@@ -106,10 +120,17 @@ def command(
             f"no policy {', '.join(map(repr, unknown))}; there are: {', '.join(POLICIES)}",
             param_hint="--policies",
         )
+    if spec is not None and violations is not None:
+        raise click.BadParameter(
+            "a spec has its own budget: set slo.violations in it, or leave one of them out",
+            param_hint="--violations",
+        )
     scaler = None if spec is None else _scaler(spec)
     try:
-        composed = _composed(trace, form, step, seed, recipe)
+        composed = _composed(trace, form, step, seed, hours, recipe)
         trial = _trial(composed, scaler, startup=startup, seed=seed, capacity=capacity)
+        if violations is not None:
+            trial = dataclasses.replace(trial, violations=violations)
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
     with _progress() as progress:
@@ -122,11 +143,18 @@ def command(
 
 
 def _composed(
-    trace: Path, form: str | None, step: int | None, seed: int, recipe: str | None
+    trace: Path,
+    form: str | None,
+    step: int | None,
+    seed: int,
+    hours: float | None,
+    recipe: str | None,
 ) -> Composed:
     from lab.traces import Composed, compose, open_series  # noqa: PLC0415 - heavy
 
     series = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
+    if hours is not None:
+        series = series.first(hours)
     return Composed(series=series, told=()) if recipe is None else compose(series, recipe)
 
 
