@@ -24,9 +24,9 @@ COMPOSED = (
     "mooncake",
 )
 COMPOSED_POLICIES = ("foretide", "hpa", "hpa-tuned")
-COMPOSED_HOURS = 48.0
-"""Of a trace before it is composed: a day to learn from, and a day that is scored.  All seven
-days would take three times as long."""
+COMPOSED_HOURS = 36.0
+"""Of a trace before it is composed: a day and a half, of which half is scored.  All seven days
+would take five times as long, which is hours on two cores."""
 
 STEPPED = ("azure-conv-2024", "servegen", "azure-conv-2023")
 STEPPED_POLICIES = ("foretide", "kpa", "keda", "hpa")

@@ -28,7 +28,7 @@ def run(
     *,
     jobs: int,
     say: Say,
-    every_s: float = 10.0,
+    every_s: float = 15.0,
 ) -> list[Found]:
     """What came of ``cells``, in their order; ``say`` is told how far it is every ``every_s``."""
     done: dict[Cell, Found] = {}

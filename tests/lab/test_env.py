@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
@@ -96,3 +99,16 @@ def test_what_cannot_be_run_is_refused() -> None:
     env.reset(seed=1)
     with pytest.raises(gymnasium.error.InvalidAction):
         env.step(np.int64(20))
+
+
+def test_the_documents_example_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "laboratory.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(example.splitlines()) <= 14
+    names: dict[str, object] = {}
+    exec(example, names)  # noqa: S102 - our own document
+    info = names["info"]
+    assert isinstance(info, dict)
+    assert 8000 < info["served"] <= 8819
+    assert isinstance(names["total"], float)
+    assert names["total"] < 0
