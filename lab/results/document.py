@@ -65,6 +65,7 @@ def document(founds: Sequence[Found], written: Written) -> str:
         policies=tables.policies(_of(founds, "traces"), written.sources),
         seeds=f"{plan.seeds[0]} to {plan.seeds[-1]}",
         composed_hours=f"{plan.composed_hours:g}",
+        matrix=tables.matrix(compositions, plan),
         compositions=tables.compositions(compositions, plan),
         steps=tables.steps(stepped),
         step_policies=",".join(stepped[0].recovery_s),

@@ -100,23 +100,27 @@ def policies(founds: Sequence[Found], known: Sequence[Source]) -> str:
     return "\n".join(parts)
 
 
+def matrix(found: Sequence[Verdict], plan: Plan) -> str:
+    """By trace and start-up: budgets kept of all seeds, and the mean cost over hpa-tuned's."""
+    rows = []
+    for trace in plan.composed:
+        cells = []
+        for startup in plan.startups_s:
+            own = _composed(found, trace, startup)
+            mean = cost(geometric_mean(v.ours.cost_vs_tuned for v in own))
+            cells.append(f"{_kept('violation', own)}, {mean}")
+        rows.append((trace, *cells))
+    return table(("trace", *(f"{startup:g} s" for startup in plan.startups_s)), rows)
+
+
 def compositions(found: Sequence[Verdict], plan: Plan) -> str:
     """Every seed, a folded table for each trace and start-up."""
     head = ("seed", *OURS, *TUNED, "hpa: cost", "violation %")
     parts = []
     for trace in plan.composed:
         for startup in plan.startups_s:
-            own = [
-                v
-                for v in found
-                if v.found.cell.trace == trace and v.found.cell.startup_s == startup
-            ]
-            mean = cost(geometric_mean(v.ours.cost_vs_tuned for v in own))
-            summary = (
-                f"{trace}, start-up {startup:g} s: budget kept in {_kept('violation', own)}, cost "
-                f"over hpa-tuned's {mean} in geometric mean"
-            )
-            parts.append(folded(summary, table(head, [_composition(v) for v in own])))
+            rows = [_composition(v) for v in _composed(found, trace, startup)]
+            parts.append(folded(f"{trace}, start-up {startup:g} s", table(head, rows)))
     return "\n".join(parts)
 
 
@@ -156,6 +160,10 @@ def command(cell: Cell, source: Source) -> str:
 
 def _named(source: Source) -> str:
     return source.name if source.shipped else f"{source.name} (not shipped: {source.path.name})"
+
+
+def _composed(found: Sequence[Verdict], trace: str, startup_s: float) -> list[Verdict]:
+    return [v for v in found if v.found.cell.trace == trace and v.found.cell.startup_s == startup_s]
 
 
 def _kept(name: str, part: Sequence[Verdict]) -> str:
