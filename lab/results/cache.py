@@ -14,20 +14,24 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from lab.results.cell import SEED, Cell, Found
+from lab.results.cell import Cell, Found
 from lab.results.sources import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 
-CODE = ("models", "lab/fluid", "lab/policies", "lab/traces")
+CODE = (
+    *("models", "lab/fluid", "lab/policies", "lab/traces", "lab/plant"),
+    *("lab/compare.py", "lab/foretide.py", "lab/results/cell.py", "lab/results/on_plant.py"),
+)
 """What a cell's figures depend on; the document's own words do not change them."""
 
 
 def fingerprint(folders: Sequence[str] = CODE, root: Path = ROOT) -> str:
-    """Of all Python files under ``folders``, their names and numpy's version."""
+    """Of all Python files that ``folders`` are or hold, their names and numpy's version."""
     found = hashlib.sha256(f"numpy {np.__version__}".encode())
     for folder in folders:
-        for path in sorted((root / folder).rglob("*.py")):
+        place = root / folder
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
             found.update(f"\n{path.relative_to(root).as_posix()}\n".encode())
             found.update(path.read_bytes())
     return found.hexdigest()
@@ -57,6 +61,6 @@ class Cache:
         part.replace(path)
 
     def _path(self, cell: Cell, source: Source) -> Path:
-        parts = (self._code, source.digest, str(SEED), msgspec.json.encode(cell).decode())
+        parts = (self._code, source.digest, msgspec.json.encode(cell).decode())
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return self._folder / f"{key[:32]}.json"

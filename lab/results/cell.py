@@ -13,16 +13,20 @@ from msgspec import Struct
 
 from lab.fluid.backtest import Row, backtest, recovery_s
 from lab.fluid.trial import Trial, default_capacity
+from lab.results.on_plant import OnPlant, run_on_plant
 from lab.results.sources import Source
-from lab.traces import Composed, compose
+from lab.traces import Composed, compose, open_trace
 
-Part = Literal["traces", "compositions", "steps", "frontier"]
+Part = Literal["traces", "compositions", "steps", "frontier", "requests"]
 
 SEED = 1
 
 
 class Cell(Struct, frozen=True, kw_only=True):
-    """``hours``: only the trace's first so many; ``recipe``: as ``--compose``."""
+    """``hours``: only the trace's first so many; ``recipe``: as ``--compose``.
+
+    Of ``requests``, which runs on the per-request plant, only the trace and ``seed`` count.
+    """
 
     part: Part
     trace: str
@@ -31,6 +35,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     recipe: str | None = None
     hours: float | None = None
     violations: float = 0.01
+    seed: int = SEED
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -46,6 +51,7 @@ class Found(Struct, frozen=True, kw_only=True):
     recovery_s: dict[str, float | None]
     scored_h: float
     took_s: float
+    on_plant: tuple[OnPlant, ...] = ()
 
     def row(self, policy: str) -> Row:
         """That policy's.  Raises ``StopIteration`` where it was not run."""
@@ -55,6 +61,8 @@ class Found(Struct, frozen=True, kw_only=True):
 def run_cell(cell: Cell, source: Source) -> Found:
     """Run it, as ``foretide backtest`` would.  Raises ``TraceError``."""
     begun = time.process_time()
+    if cell.part == "requests":
+        return _on_plant(cell, source, begun)
     series = source.series()
     if cell.hours is not None:
         series = series.first(cell.hours)
@@ -66,7 +74,7 @@ def run_cell(cell: Cell, source: Source) -> Found:
         capacity=default_capacity(composed.series),
         startup_s=cell.startup_s,
         violations=cell.violations,
-        seed=SEED,
+        seed=cell.seed,
     )
     found = backtest(trial, cell.policies)
     recovery = {}
@@ -81,5 +89,18 @@ def run_cell(cell: Cell, source: Source) -> Found:
         frontier=tuple((violation, cost / found.unit) for violation, cost in found.tuned.points()),
         recovery_s=recovery,
         scored_h=(trial.end_s - trial.begin_s) / 3600,
+        took_s=time.process_time() - begun,
+    )
+
+
+def _on_plant(cell: Cell, source: Source, begun: float) -> Found:
+    arrivals = open_trace(source.path)
+    return Found(
+        cell=cell,
+        rows=(),
+        frontier=(),
+        recovery_s={},
+        scored_h=arrivals[-1].at_s / 3600,
+        on_plant=run_on_plant(arrivals, seed=cell.seed),
         took_s=time.process_time() - begun,
     )

@@ -74,6 +74,8 @@ def document(founds: Sequence[Found], written: Written) -> str:
             (trace, tables.frontier([found for found in swept if found.cell.trace == trace]))
             for trace in plan.swept
         ],
+        on_plant=tables.on_plant(_of(founds, "requests"), plan),
+        served_seeds=len(plan.served_seeds),
         forecasts=written.forecasts,
     )
 

@@ -52,6 +52,9 @@ class Plan:
     swept: tuple[str, ...]
     budgets: tuple[float, ...]
     swept_startup_s: float
+    served: tuple[str, ...]
+    """Traces that run on the per-request plant."""
+    served_seeds: tuple[int, ...]
 
 
 FULL = Plan(
@@ -66,6 +69,8 @@ FULL = Plan(
     swept=SWEPT,
     budgets=SWEPT_BUDGETS,
     swept_startup_s=SWEPT_STARTUP_S,
+    served=("azure-code-2023", "azure-conv-2023", "mooncake"),
+    served_seeds=(1, 2, 3, 4, 5),
 )
 
 QUICK = Plan(
@@ -80,6 +85,8 @@ QUICK = Plan(
     swept=("azure-conv-2023",),
     budgets=(0.003, 0.01, 0.03),
     swept_startup_s=65.0,
+    served=("azure-code-2023",),
+    served_seeds=(1,),
 )
 
 
@@ -131,6 +138,11 @@ def cells(plan: Plan, sources: Sequence[Source]) -> list[Cell]:
         )
         for name in plan.swept
         for budget in plan.budgets
+    ]
+    found += [
+        Cell(part="requests", trace=name, startup_s=0.0, policies=(), seed=seed)
+        for name in plan.served
+        for seed in plan.served_seeds
     ]
     return found
 

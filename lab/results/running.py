@@ -18,6 +18,9 @@ DAY_S = 86_400.0
 STEP_DAYS = 1.0
 """Of ``step10x`` on minutes, at most."""
 
+SERVED_DAYS = 2.0
+"""An hour request by request takes about as long as two days of the fluid plant."""
+
 Say = Callable[[str], None]
 
 
@@ -60,6 +63,8 @@ def run(
 def _work(cell: Cell, sources: Mapping[str, Source]) -> float:
     """About how long it takes, in days that Foretide lives through."""
     days = sources[cell.trace].length_s / DAY_S
+    if cell.part == "requests":
+        return SERVED_DAYS
     if cell.hours is not None:
         days = min(days, cell.hours * 3600 / DAY_S)
     return min(days, STEP_DAYS) if cell.part == "steps" else days

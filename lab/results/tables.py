@@ -15,6 +15,9 @@ from lab.results.sources import DATA, Source
 from lab.results.targets import TARGETS, Verdict, geometric_mean, worst_first
 
 OURS = ("cost", "violation %", "vs tuned", "unserved %", "worst hour %", "actions/h")
+BUDGET = 0.01
+"""Of the per-request plant, as its parameters have it."""
+
 TUNED = ("hpa-tuned: cost", "violation %", "unserved %", "worst hour %", "actions/h")
 
 
@@ -149,6 +152,37 @@ def frontier(founds: Sequence[Found]) -> str:
     return table(("budget %", "violation %", "cost", "vs tuned"), rows, left=0)
 
 
+def on_plant(founds: Sequence[Found], plan: Plan) -> str:
+    """Policies on the per-request plant: means over seeds, and the worst of them."""
+    rows = []
+    for trace in plan.served:
+        own = [found for found in founds if found.cell.trace == trace]
+        names = dict.fromkeys(row.policy for found in own for row in found.on_plant)
+        for name in names:
+            runs = [row for found in own for row in found.on_plant if row.policy == name]
+            violations = [run.violation for run in runs]
+            late = [run.latency_p95_s for run in runs if run.latency_p95_s is not None]
+            kept = sum(violation <= BUDGET for violation in violations)
+            rows.append(
+                (
+                    trace,
+                    name,
+                    decimals(_mean([run.replica_hours for run in runs]), 2),
+                    percent(_mean(violations)),
+                    mark(percent(max(violations)), max(violations) <= BUDGET),
+                    f"{kept} of {len(own)}",
+                    decimals(_mean(late), 1) if late else "-",
+                    decimals(_mean([float(run.dropped) for run in runs]), 0),
+                    decimals(_mean([run.actions / own[0].scored_h for run in runs])),
+                )
+            )
+    head = (
+        *("trace", "policy", "replica-hours", "violation %", "of the worst seed %"),
+        *("budget kept", "p95 s", "dropped", "actions/h"),
+    )
+    return table(head, rows, left=2)
+
+
 def command(cell: Cell, source: Source) -> str:
     """What makes a cell's figures by hand."""
     path = f"lab/traces/data/{source.path.name}" if source.path.parent == DATA else source.path.name
@@ -169,6 +203,10 @@ def _composed(found: Sequence[Verdict], trace: str, startup_s: float) -> list[Ve
 def _kept(name: str, part: Sequence[Verdict]) -> str:
     told = [v.kept[name] for v in part if v.kept[name] is not None]
     return f"{sum(map(bool, told))} of {len(told)}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _vs_hpa(verdict: Verdict) -> float | None:

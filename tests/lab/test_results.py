@@ -16,6 +16,7 @@ from lab.results import figures, plan, tables
 from lab.results.cache import Cache, fingerprint
 from lab.results.cell import Cell, Found, run_cell
 from lab.results.document import Written, document, verdicts
+from lab.results.on_plant import OnPlant
 from lab.results.running import run
 from lab.results.sources import DATA, SHIPPED, Source, added, shipped
 from lab.results.targets import geometric_mean, judge, worst_first
@@ -53,6 +54,18 @@ def found(cell: Cell, ours: dict[str, float | None] | None = None, **tuned: floa
         recovery_s=dict.fromkeys(cell.policies, 77.0) if cell.recipe == "step10x" else {},
         scored_h=12.0,
         took_s=60.0,
+        on_plant=tuple(
+            OnPlant(
+                policy=name,
+                replica_hours=3.0,
+                violation=0.004 * cell.seed,
+                latency_p95_s=None,
+                dropped=0,
+                actions=24,
+            )
+            for name in ("foretide", "static")
+            if cell.part == "requests"
+        ),
     )
 
 
@@ -222,6 +235,10 @@ def test_the_document_has_every_cell_that_was_planned(size: plan.Plan, tmp_path:
     assert text.count("<details>") == text.count("</details>") == composed + 3
     stepped = len(size.stepped) * len(size.startups_s)
     assert text.count(" | 77 | 77 | 77 | 77 |") == stepped
+    # Seeds 1 to 5 violate 0.4 to 2 %: two of them keep the budget of 1 %.
+    served = {1: "0.40 | 0.40 | 1 of 1", 5: "1.20 | **2.00** | 2 of 5"}[len(size.served_seeds)]
+    assert text.count(f"| foretide | 3.00 | {served} | - | 0 | 2.0 |") == len(size.served)
+    assert f"| 0 of {len(size.seeds)}, 0.900 |" in text
     assert "mine (not shipped: mine.60s.csv)" in text
     assert "busy.csv: no counts" in text
     assert "Because *of this*." in text
