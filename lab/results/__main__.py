@@ -14,7 +14,7 @@ from lab.results import figures, plan
 from lab.results.cache import Cache, fingerprint
 from lab.results.document import Written, document, verdicts
 from lab.results.running import run
-from lab.results.sources import Source, added, shipped
+from lab.results.sources import LeftOut, Source, added, shipped
 
 KEPT = Path(".cache/report")
 WHY, FORECASTS = "results-why.md", "forecasting.md"
@@ -50,23 +50,28 @@ def main(
     chosen = plan.sized(plan.QUICK if quick else plan.FULL, composed_hours=hours)
     into = out or (KEPT / "quick" if quick else docs)
     sources = shipped() if chosen.traces is None else shipped(chosen.traces)
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     for found in () if traces is None else added(traces):
         if isinstance(found, Source):
             sources.append(found)
         else:
             left_out.append(found)
+            _say(f"left out: {found.name}: {found.why}")
     known = {source.name: source for source in [*shipped(), *sources]}
     code = fingerprint()
     cells = plan.cells(chosen, sources)
     founds = run(cells, known, Cache(KEPT, code), jobs=jobs, say=_say)
     why = docs / WHY
     written = Written(
-        command="make report" + (" QUICK=1" if quick else ""),
+        command="make report"
+        + (" QUICK=1" if quick else "")
+        + (" TRACES=folder" if traces else "")
+        + (f" HOURS={hours:g}" if hours else ""),
+        jobs=jobs,
         code=code,
         plan=chosen,
         sources=sources,
-        left_out=left_out,
+        left_out=[one.name for one in left_out if one.demandless],
         why=why.read_text(encoding="utf-8") if why.exists() else None,
         forecasts=(docs / FORECASTS).exists(),
     )

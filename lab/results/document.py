@@ -27,10 +27,12 @@ class Written:
     """What the document is made of besides cells.  ``why`` is hand-written Markdown, or None."""
 
     command: str
+    jobs: int
     code: str
     plan: Plan
     sources: Sequence[Source]
     left_out: Sequence[str]
+    """Names of files of series that are not demand."""
     why: str | None
     forecasts: bool
 
@@ -50,6 +52,7 @@ def document(founds: Sequence[Found], written: Written) -> str:
     return environment.get_template("results.md.j2").render(
         command=written.command,
         count=len(founds),
+        jobs=written.jobs,
         minutes=f"{sum(found.took_s for found in founds) / 60:.0f}",
         code=written.code[:12],
         hours=None if plan.hours is None else f"{plan.hours:g}",

@@ -52,7 +52,16 @@ def shipped(names: Sequence[str] = tuple(SHIPPED)) -> list[Source]:
     ]
 
 
-def added(folder: Path) -> Iterator[Source | str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A file of the reader's that has no rows; ``demandless`` is a series, and not of demand."""
+
+    name: str
+    why: str
+    demandless: bool = False
+
+
+def added(folder: Path) -> Iterator[Source | LeftOut]:
     """Of a folder the traces that do not ship, and for other files why they are left out.
 
     Left out are files that are no trace, traces that ship under another name, and series that
@@ -63,12 +72,13 @@ def added(folder: Path) -> Iterator[Source | str]:
         try:
             series = open_series(path)
         except (TraceError, OSError) as error:
-            yield f"{path.name}: {error}"
+            yield LeftOut(name=path.name, why=f"no trace: {error}")
             continue
         if any(_same(series, other) for other in known):
-            yield f"{path.name}: ships already"
+            yield LeftOut(name=path.name, why="ships already")
         elif not series.whole:
-            yield f"{path.name}: its values are no whole numbers, so no counts of requests"
+            why = "its values are no whole numbers, so no counts of requests"
+            yield LeftOut(name=path.name, why=why, demandless=True)
         else:
             yield _source(path.name.split(".")[0], path, series, is_shipped=False)
 

@@ -18,7 +18,7 @@ from lab.results.cell import Cell, Found, run_cell
 from lab.results.document import Written, document, verdicts
 from lab.results.on_plant import OnPlant
 from lab.results.running import run
-from lab.results.sources import DATA, SHIPPED, Source, added, shipped
+from lab.results.sources import DATA, SHIPPED, LeftOut, Source, added, shipped
 from lab.results.targets import geometric_mean, judge, worst_first
 from streams.cli.backtest import command as backtest_command
 
@@ -190,10 +190,11 @@ def test_of_a_folder_what_does_not_ship_and_is_demand(tmp_path: Path) -> None:
     (tmp_path / "elb.csv").write_bytes(again)
     told = list(added(tmp_path))
     assert [s.name for s in told if isinstance(s, Source)] == ["mine"]
-    left_out = {s.split(":")[0]: s for s in told if isinstance(s, str)}
+    left_out = {s.name: s for s in told if isinstance(s, LeftOut)}
     assert sorted(left_out) == ["README.md", "busy.csv", "elb.csv"]
-    assert "no counts" in left_out["busy.csv"]
-    assert "ships already" in left_out["elb.csv"]
+    assert "no counts" in left_out["busy.csv"].why
+    assert "ships already" in left_out["elb.csv"].why
+    assert [name for name, one in left_out.items() if one.demandless] == ["busy.csv"]
 
 
 def test_what_ships_is_attributed() -> None:
@@ -218,10 +219,11 @@ def test_the_document_has_every_cell_that_was_planned(size: plan.Plan, tmp_path:
         founds,
         Written(
             command="make report",
+            jobs=2,
             code="0123456789abcdef",
             plan=size,
             sources=sources,
-            left_out=["busy.csv: no counts"],
+            left_out=["busy.csv"],
             why="Because *of this*.\n",
             forecasts=False,
         ),
@@ -240,7 +242,7 @@ def test_the_document_has_every_cell_that_was_planned(size: plan.Plan, tmp_path:
     assert text.count(f"| foretide | 3.00 | {served} | - | 0 | 2.0 |") == len(size.served)
     assert f"| 0 of {len(size.seeds)}, 0.900 |" in text
     assert "mine (not shipped: mine.60s.csv)" in text
-    assert "busy.csv: no counts" in text
+    assert "(a utilisation is not demand): busy.csv." in text
     assert "Because *of this*." in text
     assert "**2.34**" in text
     kept = len(size.startups_s) - 1
