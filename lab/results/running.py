@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import active_children, get_context
 
 from lab.results.cache import Cache
 from lab.results.cell import Cell, Found, run_cell
@@ -33,7 +33,10 @@ def run(
     say: Say,
     every_s: float = 15.0,
 ) -> list[Found]:
-    """What came of ``cells``, in their order; ``say`` is told how far it is every ``every_s``."""
+    """What came of ``cells``, in their order; ``say`` is told how far it is every ``every_s``.
+
+    Whatever a cell raises is raised, with a note that says which it was; what was done is kept.
+    """
     done: dict[Cell, Found] = {}
     for cell in cells:
         kept = cache.load(cell, sources[cell.trace])
@@ -46,18 +49,32 @@ def run(
         # spawn: a child that begins clean, whatever threads this process has.
         pool = ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn"))
         try:
-            under_way = {pool.submit(run_cell, cell, sources[cell.trace]) for cell in due}
+            cell_of = {pool.submit(run_cell, cell, sources[cell.trace]): cell for cell in due}
+            under_way = set(cell_of)
             while under_way:
                 ended, under_way = wait(under_way, timeout=1.0, return_when=FIRST_COMPLETED)
                 for one in ended:
-                    found = one.result()
+                    found = _result(one, cell_of[one])
                     cache.keep(found, sources[found.cell.trace])
                     done[found.cell] = found
                     watch.ended(found.cell)
                 watch.look()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        except BaseException:
+            # A cell may take minutes: who stops it does not wait for those that are under way.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in active_children():
+                child.terminate()
+            raise
+        pool.shutdown()
     return [done[cell] for cell in cells]
+
+
+def _result(done: Future[Found], cell: Cell) -> Found:
+    try:
+        return done.result()
+    except Exception as error:
+        error.add_note(f"in the backtest of {cell}")
+        raise
 
 
 def _work(cell: Cell, sources: Mapping[str, Source]) -> float:

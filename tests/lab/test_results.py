@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 import shlex
+import time
+from multiprocessing import active_children
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,6 +22,7 @@ from lab.results.on_plant import OnPlant
 from lab.results.running import run
 from lab.results.sources import DATA, SHIPPED, LeftOut, Source, added, shipped
 from lab.results.targets import geometric_mean, judge, worst_first
+from lab.traces import TraceError
 from streams.cli.backtest import command as backtest_command
 
 PLACES = {"S": "65", "SEED": "7", "BUDGET": "0.003"}
@@ -167,6 +170,16 @@ def test_a_report_that_was_broken_off_goes_on_where_it_was(tmp_path: Path) -> No
     assert said[-1] == "2 backtests, 2 of them kept from before"
 
 
+def test_a_backtest_that_fails_is_named(tmp_path: Path) -> None:
+    """All zeros: no capacity can be told from it."""
+    source = a_source(tmp_path, values="0,0,0,0,0,0")
+    cell = a_cell(trace="mine", startup_s=321.0, policies=("hpa",))
+    cache = Cache(tmp_path / "kept", "code")
+    with pytest.raises(TraceError) as error:
+        run([cell], {"mine": source}, cache, jobs=1, say=lambda _: None)
+    assert "startup_s=321.0" in error.value.__notes__[0]
+
+
 def test_a_cell_is_what_the_command_beside_it_makes(tmp_path: Path) -> None:
     source = a_source(tmp_path)
     cell = a_cell(trace="mine", hours=0.1, policies=("hpa", "hpa-tuned"))
@@ -271,3 +284,21 @@ def test_figures_are_svg_and_nothing_is_drawn_outside() -> None:
             assert 0 <= float(circle.get("cy", "-1")) <= figures.HEIGHT
     assert "1 beyond an axis" in drawn[1]
     assert "&lt;t&gt;" in drawn[0]
+
+
+def test_who_stops_a_report_does_not_wait_for_what_is_under_way(tmp_path: Path) -> None:
+    source = a_source(tmp_path, values=",".join(["600"] * 20_000))
+    cells = [a_cell(trace="mine", startup_s=s, policies=("foretide",)) for s in (20.0, 65.0)]
+
+    def say(text: str) -> None:
+        if "run," in text:
+            raise KeyboardInterrupt
+
+    cache, begun = Cache(tmp_path / "kept", "code"), time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(cells, {"mine": source}, cache, jobs=1, say=say, every_s=0.0)
+    for child in active_children():
+        child.join(10)
+    assert active_children() == []
+    # Two weeks of Foretide take half a minute each.
+    assert time.monotonic() - begun < 20
