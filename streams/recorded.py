@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.traces import Series, TraceError
+from models import sketch
 from models.demand import DemandMeter, Unit
 from models.domain.load import Load, Progress, ReplicaGauge
 from models.domain.spec import AgentScaler, Metadata
@@ -45,7 +46,9 @@ class Recorded:
     """One workload.  ``seconds`` (n,) is demand from Unix second ``begin`` on, in ``unit``.
 
     Requests and tokens are counts of each second, concurrency is the level in it.  ``spec`` is
-    the last that was recorded; ``started_s`` how long replicas took to start.
+    the last that was recorded; ``started_s`` how long replicas took to start.  ``ended`` (n,) are
+    requests that ended in each second, ``late`` those of them that were dropped, or slower than
+    the spec's SLO by the latency that was told (to the sketch's 2 %; without an SLO none).
     """
 
     workload: str
@@ -55,11 +58,24 @@ class Recorded:
     seconds: NDArray[np.float64]
     replicas: tuple[Replicas, ...]
     started_s: tuple[float, ...]
+    ended: NDArray[np.int64]
+    late: NDArray[np.int64]
 
     @property
     def startup_s(self) -> float | None:
         """The median start-up; None: none was recorded."""
         return median(self.started_s) if self.started_s else None
+
+    def measured_violation(self, begin_s: float, end_s: float) -> float | None:
+        """Share of requests that were late, of those that ended between two times since begin.
+
+        0 to 1; None: the spec has no SLO, or none ended.
+        """
+        part = slice(int(begin_s), int(end_s))
+        ended = int(self.ended[part].sum())
+        if self.spec.spec.slo is None or not ended:
+            return None
+        return min(int(self.late[part].sum()) / ended, 1.0)
 
     def series(self, step_s: int) -> Series:
         """Demand in steps of ``step_s``; a last step that is not over is left out.
@@ -157,6 +173,7 @@ class _Reading:
         self._begin: int | None = None
         self._values: list[float] = []
         self._reports: dict[str, dict[int, ReplicaGauge]] = {}
+        self._ended: dict[tuple[int, int, int], tuple[int, int, int]] = {}
         self._starts: dict[tuple[int, int, int], tuple[int, tuple[float, ...]]] = {}
 
     def take(self, merge: Merge, item: Load | Progress) -> None:
@@ -184,6 +201,7 @@ class _Reading:
                 "partition was read past it; record for longer"
             )
         self._upto(complete)
+        ended, late = self._counts(first, complete)
         return Recorded(
             workload=self._workload,
             spec=self._spec,
@@ -192,6 +210,8 @@ class _Reading:
             seconds=np.array(self._values[: complete - first + 1]),
             replicas=tuple(self._replicas()),
             started_s=tuple(s for _, starts in self._starts.values() for s in starts),
+            ended=ended,
+            late=late,
         )
 
     def _first(self) -> int | None:
@@ -216,11 +236,24 @@ class _Reading:
     def _note(self, load: Load) -> None:
         for variant, gauge in load.replicas.items():
             self._reports.setdefault(variant, {})[gauge.at_us] = gauge
+        key = load.second, load.source, load.block
+        if load.finished and load.reach > self._ended.get(key, (-1,))[0]:
+            slo = self._spec.spec.slo
+            slow = 0 if slo is None else sketch.slower(load.latency, slo.latency_seconds)
+            self._ended[key] = load.reach, load.finished, min(slow + load.dropped, load.finished)
         if load.started_s:
-            key = load.second, load.source, load.block
             reach, _ = self._starts.get(key, (-1, ()))
             if load.reach > reach:
                 self._starts[key] = load.reach, load.started_s
+
+    def _counts(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Requests that ended, and the late ones of them, by second."""
+        ended, late = np.zeros((2, last - first + 1), np.int64)
+        for (second, _, _), (_, count, slow) in self._ended.items():
+            if first <= second <= last:
+                ended[second - first] += count
+                late[second - first] += slow
+        return ended, late
 
     def _replicas(self) -> Iterator[Replicas]:
         """What was reported, whenever it changed."""

@@ -127,8 +127,14 @@ def _as_json(recorded: Recorded, found: Backtest) -> dict[str, object]:
         "violations_budget": trial.violations,
         "scored_from": recorded.begin + trial.begin_s,
         "scored_s": trial.end_s - trial.begin_s,
+        "measured_violation": _measured(recorded, trial),
         "rows": rows,
     }
+
+
+def _measured(recorded: Recorded, trial: Trial) -> float | None:
+    """Of the scored half."""
+    return recorded.measured_violation(trial.begin_s, trial.end_s)
 
 
 def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
@@ -138,7 +144,7 @@ def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
     from lab.fluid.table import assumptions  # noqa: PLC0415 - heavy
 
     Console(width=None if click.get_text_stream("stdout").isatty() else 80).print(
-        table(found, recorded.workload)
+        table(found, recorded.workload, _measured(recorded, found.trial))
     )
     for line in (verdict(found), *told, *assumptions(found.trial)):
         click.echo(line)

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
+from models import sketch
 from models.domain.load import Load, PodGauge, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
 from streams import codec
@@ -321,3 +322,21 @@ def test_a_recording_is_read_with_a_spec_of_ones_own(tmp_path: Path) -> None:
     given = msgspec.json.encode(spec("other/name").spec)
     found: Recorded = read(folder, WORKLOAD, AgentScaler.model_validate_json(given))
     assert found.workload == found.spec.workload == WORKLOAD
+
+
+def test_requests_that_were_late_are_those_dropped_or_slower_than_the_slo(tmp_path: Path) -> None:
+    """The SLO is 10 s; a partial that grew counts once, and what was dropped is late too."""
+    slow, quick = sketch.bucket(11_000_000), sketch.bucket(900_000)
+    steps = [
+        step(load(0, finished=2, latency={quick: 2}), specs=(spec(),)),
+        step(load(0, finished=4, latency={quick: 2, slow: 1}, dropped=1, reach=3)),
+        step(load(5, finished=4, latency={quick: 4}), progress(9)),
+    ]
+    found = read(recording(tmp_path / "r", steps))
+    assert found.ended.tolist() == [4, 0, 0, 0, 0, 4, 0, 0, 0, 0]
+    assert found.late.tolist() == [2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert found.measured_violation(0.0, 10.0) == 0.25
+    assert found.measured_violation(1.0, 10.0) == 0.0
+    assert found.measured_violation(6.0, 10.0) is None
+    without = [step(load(0, finished=2, latency={slow: 2}), progress(3), specs=(spec(slo=None),))]
+    assert read(recording(tmp_path / "n", without)).measured_violation(0.0, 4.0) is None
