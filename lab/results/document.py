@@ -19,7 +19,10 @@ from lab.results.targets import Verdict, judge
 WORST = 15
 """Rows of the ranking."""
 
-NOT_WRITTEN = "Nobody has written it yet (`docs/results-why.md`)."
+NOT_WRITTEN = (
+    "Nobody has written yet why targets are missed, nor where parameters come from "
+    "(`docs/results-why.md`, which is put here)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
