@@ -23,8 +23,9 @@ COMMANDS = {
     "schema": "Print the JSON Schemas of all records.",
     "record": "Record decisions, and all that led to them, into a folder.",
     "replay": "Run a recorded step log through the core again.",
-    "backtest": "Policies side by side on a trace of yours, or a published one.",
+    "backtest": "Policies side by side on a trace, or a recording of yours.",
     "forecast-eval": "How far the forecaster misses on a trace of yours, or a published one.",
+    "shadow": "What Foretide would have done, against what the running autoscaler did.",
 }
 
 
