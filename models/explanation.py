@@ -36,9 +36,14 @@ class Explained(Struct, frozen=True, gc=False):
 
 
 class Known(Struct, frozen=True, kw_only=True, gc=False):
-    """What the Scaler knew.  ``demand`` in its unit, ``latency_s`` at the SLO's quantile."""
+    """What the Scaler knew.
+
+    ``demand`` and a replica's ``capacity`` in ``unit``, ``latency_s`` at the SLO's quantile.
+    """
 
     spec: ScalerSpec
+    unit: str
+    capacity: float | None
     forecaster: Forecaster
     level: float
     demand: float | None
@@ -59,7 +64,7 @@ def verdict(
 ) -> Verdict:
     """The verdict with everything that led to it."""
     spec = known.spec
-    capacity = spec.demand.per_replica
+    capacity = known.capacity
     outlook = known.forecaster.outlook
     quantile = known.forecaster.quantile(known.level)
     trust = "cold" if outlook is None else outlook.trust
@@ -70,13 +75,13 @@ def verdict(
         reason=_reason(explained, reissued=reissued),
         trail=_trail(explained),
         inputs=Inputs(
-            unit=spec.demand.unit,
+            unit=known.unit,
             demand=_rounded(known.demand),
             forecast=None if outlook is None else _rounded(outlook.centre),
             forecast_quantile=_rounded(quantile),
             quantile=known.level,
             horizon_s=known.horizon_s,
-            capacity_per_replica=capacity,
+            capacity_per_replica=_rounded(capacity),
             desired=context.current,
             ready=context.ready,
             starting=context.starting,

@@ -13,11 +13,12 @@ import zlib
 from msgspec import Struct
 
 from models import sketch
+from models.capacity import UNITS, Learner, LearnerState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT
-from models.domain.spec import ScalerSpec
+from models.domain.spec import ScalerSpec, Variant
 from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster, ForecasterState
 from models.policy import GUARDS, Context, Mark, Wishes
@@ -32,6 +33,9 @@ LEVEL = 0.9
 
 SLO_LEVEL = 0.95
 """Quantile of latency that is held against the SLO where latency alone decides."""
+
+PILING_SHARE, PILING_LEAST = 0.3, 5
+"""More requests started than ended within 15 s, of those that started, and at least: piling up."""
 
 LATENCY_STEP = 0.25
 LATENCY_STEP_S = 15
@@ -59,6 +63,7 @@ class ScalerState(Struct, frozen=True, array_like=True):
     last: tuple[dict[str, int], float] | None
     measures: tuple[Unit, int]
     forecaster: ForecasterState
+    learner: LearnerState | None
 
 
 class Scaler:
@@ -73,6 +78,7 @@ class Scaler:
         "corrections",
         "demand",
         "forecaster",
+        "learner",
         "spec",
         "window",
         "workload",
@@ -83,6 +89,7 @@ class Scaler:
         self.workload = workload
         self.spec = spec
         self.window = window
+        self.learner = _learner(window, spec)
         self.demand = self._meter(spec)
         self.forecaster = Forecaster()
         self.corrections = 0
@@ -95,13 +102,25 @@ class Scaler:
 
     def update_spec(self, spec: ScalerSpec) -> None:
         """A new spec: what was learned stays, unless demand is measured otherwise."""
+        learner = _learner(self.window, spec)
+        if learner is None or self.learner is None or not self.learner.respec(learner):
+            self.learner = learner
+        self._measure(spec)
+        self.spec = spec
+        self._last = None
+
+    def _measure(self, spec: ScalerSpec) -> None:
+        """Measure demand as the spec, or what was learned, says."""
         meter = self._meter(spec)
         if meter.measures() != self.demand.measures():
             self.forecaster = Forecaster()
             self._next_step = None
         self.demand = meter
-        self.spec = spec
-        self._last = None
+
+    def capacity(self) -> float | None:
+        """What a ready replica serves within the SLO: as given, else as learned; None: unknown."""
+        given = self.spec.demand.per_replica
+        return given if given is not None or self.learner is None else self.learner.value
 
     def corrected(self) -> None:
         """A second changed after it was closed."""
@@ -110,7 +129,12 @@ class Scaler:
     @property
     def horizon_s(self) -> float:
         """How far ahead to look: start-up time plus the step it is noticed in, seconds."""
-        return self.window.start_up.seconds() + STEP_S
+        growing = [v.name for v in self.spec.variants if v.max is None or self._desired(v) < v.max]
+        return self.window.start_up.seconds(growing) + STEP_S
+
+    def _desired(self, variant: Variant) -> int:
+        reported = self.window.replicas.get(variant.name)
+        return 0 if reported is None else reported.desired
 
     def close(self, through: int) -> bool:
         """Every second up to ``through`` is complete; one never heard of is a true zero.
@@ -135,6 +159,8 @@ class Scaler:
             self.forecaster.close(step, value, self.demand.starts(step), ahead)
             ended = True
         self._next_step = max(self._next_step, last + 1)
+        if self.learner is not None and self.learner.close(through, due=ended):
+            self._measure(self.spec)
         return ended
 
     def forecast(self) -> Forecast | None:
@@ -173,6 +199,8 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
+        if self.learner is not None and self.learner.value is not None:
+            wished = self._held_by_latency(wished, now, current, starting)
         replicas = wished[0]
         self._wished.add(now, replicas)
         silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
@@ -192,7 +220,7 @@ class Scaler:
             starting=starting,
             horizon_s=self.horizon_s,
             silent_s=silent_s,
-            latency_driven=self.spec.demand.per_replica is None,
+            latency_driven=self.capacity() is None,
             wished=self._wished,
             scaled=self._scaled,
         )
@@ -258,7 +286,7 @@ class Scaler:
 
     def _wish(self, now: float, current: int, ready: int) -> _Wish | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
-        capacity = self.spec.demand.per_replica
+        capacity = self.capacity()
         if capacity is None:
             return self._wish_by_latency(now, current)
         short = self.demand.short(self._closed)
@@ -289,19 +317,47 @@ class Scaler:
         step = max(1, math.ceil(current * LATENCY_STEP))
         return current + step, Reason.SLO_MISSED, "slow", latency
 
+    def _held_by_latency(self, wished: _Wish, now: float, current: int, starting: int) -> _Wish:
+        """What was learned may be wrong: over the SLO more, if nothing is on its way already.
+
+        While latency is over it, or requests pile up, never fewer than there are.
+        """
+        slow = self._wish_by_latency(now, current)
+        if slow[1] is Reason.SLO_MISSED and slow[0] > wished[0]:
+            return (max(wished[0], current), *slow[1:]) if starting else slow
+        if wished[0] < current and (slow[2] == "waiting" or self._piling_up()):
+            return current, Reason.CAPACITY_LEARNING, "piling", 0.0
+        return wished
+
+    def _piling_up(self) -> bool:
+        """Whether much more has started lately than ended: a queue grows."""
+        window = self.window
+        if window.newest is None or not window.has_starts:
+            return False
+        begin = window.newest - LATENCY_STEP_S
+        started = window.total("started", begin, window.newest - 1)
+        ended = window.total("finished", begin, window.newest - 1)
+        return started - ended > max(PILING_SHARE * started, PILING_LEAST)
+
     def _why(self, kind: str, value: float) -> str:
         """The words of a wish."""
         unit, spec = self.demand.unit, self.spec
-        per = f"{spec.demand.per_replica or 0:g} a replica"
+        given = spec.demand.per_replica
+        per = self._learned() if given is None else f"{given:g} a replica"
         slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
         return {
             "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
             "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
             "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
-            "unknown": "capacity per replica is not given",
+            "unknown": per,
+            "piling": f"more requests start than end: no scale-in; {per}",
             "waiting": "waiting for the last step's effect",
             "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]
+
+    def _learned(self) -> str:
+        """The words of what was learned of capacity."""
+        return "capacity per replica is not given" if self.learner is None else self.learner.words()
 
     def latency_s(self, seconds: int = LATENCY_S) -> float | None:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
@@ -310,6 +366,8 @@ class Scaler:
     def _known(self) -> Known:
         return Known(
             spec=self.spec,
+            unit=self.demand.unit,
+            capacity=self.capacity(),
             forecaster=self.forecaster,
             level=LEVEL,
             demand=self.demand.short(self._closed),
@@ -330,6 +388,7 @@ class Scaler:
             last=self._last,
             measures=self.demand.measures(),
             forecaster=self.forecaster.state(),
+            learner=None if self.learner is None else self.learner.state(),
         )
 
     @classmethod
@@ -343,6 +402,9 @@ class Scaler:
         made._wished.highs, made._wished.lows = state.highs, state.lows
         made._scaled = state.scaled
         made._last = state.last
+        if spec.slo is not None and state.learner is not None:
+            made.learner = Learner.restored(window, spec.slo, state.learner)
+            made.demand = made._meter(spec)
         if made.demand.measures() == state.measures:
             made.forecaster = Forecaster.restored(state.forecaster)
         return made
@@ -351,7 +413,7 @@ class Scaler:
         patience_s = None if spec.slo is None else spec.slo.latency_seconds
         return DemandMeter(
             self.window,
-            spec.demand.unit,
+            spec.demand.unit if self.learner is None else self.learner.unit,
             patience_s=patience_s,
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
@@ -374,6 +436,15 @@ class Scaler:
             split[name] += take
             over -= take
         return split
+
+
+def _learner(window: Window, spec: ScalerSpec) -> Learner | None:
+    """Who learns the capacity; None: it is given, or there is no SLO to say what capacity is."""
+    demand, slo = spec.demand, spec.slo
+    if demand.per_replica is not None or slo is None:
+        return None
+    units = (demand.unit,) if "unit" in demand.model_fields_set else UNITS
+    return Learner(window, slo, units)
 
 
 def _replicas_for(demand: float, capacity: float) -> int:
