@@ -1,8 +1,9 @@
 """Evidence: what one slot of 10 s says of load per ready replica and of latency.
 
-Rule: a slot that cannot say what a replica carries is left out: nothing finished in it, its
-seconds have left the window, or the ready replicas changed in it or in the slot before by more
-than a twentieth (a replica that became ready is still cold, one that left was still serving).
+Rule: a slot whose seconds have left the window, or in which nothing finished, says nothing.  One
+in which, or in the slot before, more than a twentieth of the ready replicas came or went says what
+demand is, but not what a replica carries: one that became ready is still cold, one that left was
+still serving.
 Flow: Window -> Evidence -> Learner.
 """
 
@@ -22,13 +23,15 @@ STEADY = 0.05
 
 
 class Evidence(Struct, frozen=True, gc=False):
-    """One slot.  ``loads`` per ready replica, one for each meter; counts are requests.
+    """One slot.  ``demand`` in the unit of each meter; counts are requests.
 
-    ``slow`` took longer than the SLO or were dropped, ``late`` longer than half of it; ``pace`` is
+    ``ready`` replicas served it, ``steady`` where they hardly changed.  ``slow`` took longer than the SLO or were dropped, ``late`` longer than half of it; ``pace`` is
     ln of the mean latency in seconds.
     """
 
-    loads: tuple[float, ...]
+    demand: tuple[float, ...]
+    ready: int
+    steady: bool
     count: int
     slow: int
     late: int
@@ -59,19 +62,22 @@ class Ready:
         while len(seen) > 1 and seen[1][0] <= second - 6 * STEP_S:
             seen.pop(0)
 
-    def steady(self, begin: int, end: int) -> int | None:
-        """Ready in seconds ``begin`` to ``end``, if it hardly changed; None: it did, or is 0."""
-        lowest, highest, known = math.inf, 0, False
+    def within(self, begin: int, end: int) -> tuple[int, bool] | None:
+        """Ready at second ``end``, and whether that hardly changed since ``begin``.
+
+        None: nobody has reported by then.
+        """
+        last: int | None = None
+        lowest, highest, steady = math.inf, 0, False
         for at, ready in reversed(self.seen):
             if at > end:
                 continue
+            last = ready if last is None else last
             lowest, highest = min(lowest, ready), max(highest, ready)
             if at <= begin:
-                known = True
+                steady = highest <= lowest * (1 + STEADY)
                 break
-        if not known or lowest <= 0 or highest > lowest * (1 + STEADY):
-            return None
-        return highest
+        return None if last is None else (last, steady)
 
 
 def gather(
@@ -79,29 +85,31 @@ def gather(
 ) -> Evidence | None:
     """What slot number ``slot`` (of 10 s since 1970) says; None: nothing."""
     begin, end = slot * STEP_S, slot * STEP_S + STEP_S - 1
-    replicas = ready.steady(begin - STEP_S, end)
-    if replicas is None or not window.holds(begin):
+    serving = ready.within(begin - STEP_S, end)
+    if serving is None or serving[0] == 0 or not window.holds(begin):
         return None
     timed = window.total("latency_count", begin, end)
     dropped = window.total("dropped", begin, end)
     if timed + dropped == 0:
         return None
-    loads = []
+    demand = []
     for meter in meters:
         value = meter.step(slot)
         if value is None:
             return None
-        loads.append(value / replicas)
+        demand.append(value)
     slow, late = window.slower(slot, (limit(slo_s), limit(slo_s / 2)))
     # Who drops may tell a latency with it, or none: one request either way.
     count = max(timed, min(window.total("finished", begin, end), timed + dropped))
     mean_us = window.total("latency_us", begin, end) / timed if timed else slo_s * 1e6
     return Evidence(
-        tuple(loads),
-        count,
-        min(slow + dropped, count),
-        min(late + dropped, count),
-        math.log(max(mean_us, 1.0) / 1e6),
+        demand=tuple(demand),
+        ready=serving[0],
+        steady=serving[1],
+        count=count,
+        slow=min(slow + dropped, count),
+        late=min(late + dropped, count),
+        pace=math.log(max(mean_us, 1.0) / 1e6),
     )
 
 

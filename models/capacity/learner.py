@@ -28,12 +28,24 @@ STEP_WEIGHT = 50.0
 """Requests that one slot counts for at most: those of a slot share a queue, and are no
 independent witnesses.  None slow of 268 prove 1 %, so it takes six slots, a minute."""
 
-ENOUGH = 30
-"""Slots with evidence before a capacity is believed: five minutes."""
+ENOUGH = 60
+"""Slots with evidence before a capacity is believed: ten minutes, when a forecast is no longer cold
+either."""
 
-EXPLORE = 1.25
-"""How much more than was proven is tried where latency is far under the SLO: one replica of five
-fewer."""
+EXPLORE = 1.1
+"""How much more is tried at a time where latency is far under the SLO: of ten replicas one fewer."""
+
+PATIENCE = 30
+"""Slots between two such steps: five minutes, as long as HPA holds a scale-in."""
+
+MOST_TRIED = 2.0
+"""What is tried is at most so many times what was proven.  It is more than once because replicas
+are sized for a high quantile of demand, so that the load seen stays below what is sized for."""
+
+LOAD_S = 60
+"""Demand is averaged over this time constant: slow requests of now are the fault of the queue that
+the last minute built.  Against the slot's own demand the capacity of M/M/20 came out up to twice
+as high as the load that it can carry for long (docs/capacity.md)."""
 
 CALM, STRAINED = 0.03, 0.08
 """Shares of requests over half of the SLO between which exploring stays as it was (hysteresis); at
@@ -55,7 +67,12 @@ _NOUN = {"concurrency": "concurrent", "requests": "requests/s", "tokens": "token
 
 _FADE_SLOTS = 6
 _FADE = 0.5 ** (_FADE_SLOTS * STEP_S / HALF_LIFE_S)
+_UNCROWDED = 0.85
+"""Latency is held against what was learned up to this share of the capacity: above, it is the
+queue's, and the queue's length is chance."""
+
 _STRAIN_MEMORY = 1 / 12
+_LOAD_PART = 1.0 - math.exp(-STEP_S / LOAD_S)
 _MOST_RATIO = 2.0
 """The first guess after a slower release: half of the capacity, at the least."""
 
@@ -78,11 +95,15 @@ class LearnerState(Struct, frozen=True, array_like=True):
     choice: ChoiceState
     release: ReleaseState
     ready: list[tuple[int, int]]
+    demand: list[float]
     loads: list[float]
     next_slot: int | None
     steps: int
     strain: float
     calm: bool
+    fine: float | None
+    tried: float
+    explored: int
     bad: tuple[int, list[float]]
     assumed: float | None
     value: float | None
@@ -99,6 +120,9 @@ class Learner:
         "_calm",
         "_change",
         "_choice",
+        "_demand",
+        "_explored",
+        "_fine",
         "_loads",
         "_meters",
         "_next",
@@ -108,6 +132,7 @@ class Learner:
         "_slo_s",
         "_steps",
         "_strain",
+        "_tried",
         "_value",
         "_window",
         "units",
@@ -130,10 +155,14 @@ class Learner:
         """Nothing is known of latency at any load."""
         self._relations = [Relation() for _ in self.units]
         self._release = ReleaseTest()
+        self._demand: list[float] = []
         self._loads: list[float] = []
         self._steps = 0
         self._strain = STRAINED * 2
         self._calm = False
+        self._fine: float | None = None
+        self._tried = 0.0
+        self._explored = 0
         self._bad: tuple[int, list[float]] = (0, [])
         self._assumed: float | None = None
         self._value: float | None = None
@@ -196,7 +225,7 @@ class Learner:
                     relation.fade(_FADE)
             seen = gather(self._window, slot, self._meters, self._slo_s, self._ready)
             if seen is None:
-                self._loads = []
+                self._demand = []
             else:
                 self._learn(slot, seen)
         self._next = max(last + 1, first)
@@ -204,12 +233,14 @@ class Learner:
 
     def _learn(self, slot: int, seen: Evidence) -> None:
         """Take in one slot."""
-        # A request that ends now has met the loads of the slots that it lived in.
-        part = 1.0 / (1 + int(self._slo_s // STEP_S))
-        self._loads = [
-            load if not self._loads else self._loads[at] + (load - self._loads[at]) * part
-            for at, load in enumerate(seen.loads)
+        held = self._demand
+        self._demand = [
+            held[at] + (demand - held[at]) * _LOAD_PART if held else demand
+            for at, demand in enumerate(seen.demand)
         ]
+        if not seen.steady:
+            return
+        loads = self._loads = [demand / seen.ready for demand in self._demand]
         weight = min(1.0, STEP_WEIGHT / seen.count)
         count, slow = seen.count * weight, seen.slow * weight
         bad = lower(seen.slow, seen.count) > self._budget
@@ -218,16 +249,17 @@ class Learner:
             return
         shares = self._choice.wanted and [
             relation.share(load) if slow or relation.spoiled(load) else 0.0
-            for relation, load in zip(self._relations, self._loads, strict=True)
+            for relation, load in zip(self._relations, loads, strict=True)
         ]
         if shares and not any(backlog):
             self._choice.add(shares, slow, count)
-        for relation, load, stale in zip(self._relations, self._loads, backlog, strict=True):
+        for relation, load, stale in zip(self._relations, loads, backlog, strict=True):
             if not stale:
                 relation.add(load, count, slow, seen.pace)
         self._steps += 1
-        self._feel(seen)
         self._settle()
+        self._feel(seen)
+        self._explore(slot)
 
     def _backlog(self, *, bad: bool) -> list[bool]:
         """For each unit whether latency is that of an overload that is over, not of this load.
@@ -254,7 +286,7 @@ class Learner:
         at = self._choice.best
         load = self._loads[at]
         expected = self._relations[at].reference(load)
-        if expected is None or backlog[at] or load > (self._value or math.inf) * 1.1:
+        if expected is None or backlog[at] or load > _UNCROWDED * (self._fine or math.inf):
             return False
         ratio = self._release.add(seen.pace - expected)
         if ratio is None:
@@ -274,10 +306,8 @@ class Learner:
 
     def _feel(self, seen: Evidence) -> None:
         """Whether latency is far under the SLO at loads near what was proven."""
-        if self._value is not None:
-            proven = self._value / EXPLORE if self._calm else self._value
-            if self._loads[self._choice.best] < NEAR * proven:
-                return
+        if self._fine is not None and self._loads[self._choice.best] < NEAR * self._fine:
+            return
         self._strain += (seen.late / seen.count - self._strain) * _STRAIN_MEMORY
         self._calm = self._strain < (STRAINED if self._calm else CALM)
 
@@ -285,19 +315,30 @@ class Learner:
         """What the evidence says."""
         relation = self._relations[self._choice.best]
         fine, broken = relation.proven(self._budget), relation.broken(self._budget)
+        most = math.inf if broken is None else broken / EXPLORE
         assumed = self._assumed
-        most = math.inf if broken is None else broken / 1.08
+        self._fine = fine
         if fine is None:
             value = None if assumed is None else min(assumed, most)
-        else:
-            tried = fine * EXPLORE if self._calm else fine
-            value = min(max(tried, assumed or 0.0), max(most, fine))
-            if broken is not None:
-                value = min(value, broken)
-                self._assumed = None
-        if value is not None and self._steps < ENOUGH and assumed is None:
+        elif self._steps < ENOUGH and assumed is None:
             value = None
+        else:
+            if broken is not None:
+                self._assumed = assumed = None
+            self._tried = max(min(max(self._tried, assumed or 0.0), MOST_TRIED * fine, most), fine)
+            value = self._tried if broken is None else min(self._tried, broken)
         self._value = value
+
+    def _explore(self, slot: int) -> None:
+        """One small step more, where latency allows it and the load of now is proven."""
+        fine, load = self._fine, self._loads[self._choice.best]
+        if self._value is None or fine is None or not self._calm:
+            return
+        if slot < self._explored + PATIENCE or not NEAR * fine <= load <= EXPLORE * fine:
+            return
+        self._explored = slot
+        self._tried = self._value * EXPLORE
+        self._settle()
 
     def _note(self) -> str:
         """What there is to say of a release."""
@@ -321,11 +362,15 @@ class Learner:
             choice=self._choice.state(),
             release=self._release.state(),
             ready=self._ready.seen,
+            demand=self._demand,
             loads=self._loads,
             next_slot=self._next,
             steps=self._steps,
             strain=self._strain,
             calm=self._calm,
+            fine=self._fine,
+            tried=self._tried,
+            explored=self._explored,
             bad=self._bad,
             assumed=self._assumed,
             value=self._value,
@@ -342,8 +387,9 @@ class Learner:
             raise ValueError(f"{len(made._relations)} relations of {len(state.units)} units")
         made._release = ReleaseTest.restored(state.release)
         made._ready.seen = state.ready
-        made._loads, made._next = state.loads, state.next_slot
+        made._demand, made._loads, made._next = state.demand, state.loads, state.next_slot
         made._steps, made._strain, made._calm = state.steps, state.strain, state.calm
+        made._fine, made._tried, made._explored = state.fine, state.tried, state.explored
         made._bad, made._assumed = state.bad, state.assumed
         made._value, made._change = state.value, state.change
         return made

@@ -19,7 +19,7 @@ independent and normal, it would take 2.8e5 steps (a month) in the mean to a fal
 the two conditions below."""
 
 LEAST_STEPS = 6
-LEAST_RATIO = 1.2
+LEAST_RATIO = 1.25
 
 CLIP = 3.0
 """One step, however odd, counts for no more deviations than this."""
