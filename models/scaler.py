@@ -352,7 +352,7 @@ class Scaler:
             "unknown": per,
             "piling": f"more requests start than end: no scale-in; {per}",
             "waiting": "waiting for the last step's effect",
-            "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
+            "slow": f"p{self._slo_level() * 100:.3g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]
 
     def _learned(self) -> str:
@@ -361,7 +361,12 @@ class Scaler:
 
     def latency_s(self, seconds: int = LATENCY_S) -> float | None:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
-        return sketch.quantile(self.window.latencies(seconds), SLO_LEVEL)
+        return sketch.quantile(self.window.latencies(seconds), self._slo_level())
+
+    def _slo_level(self) -> float:
+        """``SLO_LEVEL``, or less where many requests are slow at any load."""
+        missed = 0.0 if self.learner is None else self.learner.missed
+        return min(SLO_LEVEL, 1.0 - missed)
 
     def _known(self) -> Known:
         return Known(

@@ -18,6 +18,7 @@ from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, Progress, Replic
 from models.domain.load import SourceProgress as Source
 from models.domain.spec import AgentScaler
 from models.fleet import Fleet
+from models.scaler import Scaler
 from models.step import SpecChange, Step
 
 LATENESS_S = 2.0
@@ -38,6 +39,8 @@ class Foretide:
         """Kept while ``keeps`` is set, to apply again."""
         self.keeps = False
         self._acts = acts
+        self._variant: str | None = None
+        self._leaving: tuple[str, ...] = ()
         self._workload = spec.workload
         self._specs: tuple[SpecChange, ...] = (
             SpecChange(workload=spec.workload, revision=1, spec=spec),
@@ -69,7 +72,34 @@ class Foretide:
         self.forecasts.extend(result.forecasts)
         self.decisions.extend(result.decisions)
         if self._acts and result.decisions:
-            self.plant.scale(sum(result.decisions[-1].to.replicas.values()), float(self._now))
+            wanted = sum(result.decisions[-1].to.replicas.values())
+            self.plant.scale(wanted, float(self._now), self._variant)
+        self._roll()
+
+    @property
+    def scaler(self) -> Scaler:
+        """The workload's planner."""
+        return self.fleet.scaler(self._workload)
+
+    def release(self, variant: str, *leaving: str) -> None:
+        """A release: from now on replicas are of ``variant``, as many as there are.
+
+        Those of ``leaving`` are given up once these are ready (blue and green).
+        """
+        self.plant.scale(self.plant.desired, float(self._now), variant)
+        self._variant, self._leaving = variant, leaving
+
+    @property
+    def rolled(self) -> bool:
+        """Whether no release is under way."""
+        return not self._leaving
+
+    def _roll(self) -> None:
+        """Give up what leaves, once the new ones are ready."""
+        if self._leaving and not self.plant.starting:
+            for variant in self._leaving:
+                self.plant.scale(0, float(self._now), variant)
+            self._leaving = ()
 
     def _loads(self, events: Iterable[PlantEvent]) -> list[Load]:
         """A partial for each second that something is told of; the newest has the replicas."""
@@ -133,6 +163,15 @@ class Foretide:
 
     def _replicas(self) -> ReplicaGauge:
         plant = self.plant
+        if self._leaving:  # The platform shows one deployment; what leaves is not of it.
+            ready = sum(pod.ready_at is not None for pod in plant.pods(self._variant))
+            wanted = len(plant.pods(self._variant))
+            return ReplicaGauge(
+                at_us=self._now * 1_000_000,
+                desired=wanted,
+                ready=plant.ready,
+                starting=wanted - ready,
+            )
         return ReplicaGauge(
             at_us=self._now * 1_000_000,
             desired=plant.desired,

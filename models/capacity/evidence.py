@@ -22,11 +22,17 @@ STEADY = 0.05
 """Share of the ready replicas that may come or go in a slot that still counts."""
 
 
+LATE = 0.6
+"""A request is late that takes longer than this share of the SLO.  Where the tail is exponential a
+0.95 quantile at 0.65 of the SLO is a 0.99 quantile at the SLO."""
+
+
 class Evidence(Struct, frozen=True, gc=False):
     """One slot.  ``demand`` in the unit of each meter; counts are requests.
 
-    ``ready`` replicas served it, ``steady`` where they hardly changed.  ``slow`` took longer than the SLO or were dropped, ``late`` longer than half of it; ``pace`` is
-    ln of the mean latency in seconds.
+    ``ready`` replicas served it, ``steady`` where they hardly changed.  ``slow`` took longer than
+    the SLO or were dropped, ``late`` longer than ``LATE`` of it; ``pace`` is ln of the mean latency
+    in seconds.
     """
 
     demand: tuple[float, ...]
@@ -98,7 +104,7 @@ def gather(
         if value is None:
             return None
         demand.append(value)
-    slow, late = window.slower(slot, (limit(slo_s), limit(slo_s / 2)))
+    slow, late = window.slower(slot, (limit(slo_s), limit(slo_s * LATE)))
     # Who drops may tell a latency with it, or none: one request either way.
     count = max(timed, min(window.total("finished", begin, end), timed + dropped))
     mean_us = window.total("latency_us", begin, end) / timed if timed else slo_s * 1e6

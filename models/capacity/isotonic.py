@@ -6,6 +6,7 @@ Used by Relation.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -40,10 +41,10 @@ def isotonic(over: Sequence[float], count: Sequence[float]) -> list[float]:
     Statistics 26, 1955).  Counts are above 0.  0, 3, 1 and 8 of 10 each are 0, 0.2, 0.2, 0.8.
     """
     blocks: list[tuple[float, float, int]] = []
-    for hits, number in zip(over, count, strict=True):
-        length = 1
-        while blocks and blocks[-1][0] * number > hits * blocks[-1][1]:
+    for block in zip(over, count, itertools.repeat(1), strict=False):
+        pooled = block
+        while blocks and blocks[-1][0] * pooled[1] > pooled[0] * blocks[-1][1]:
             before = blocks.pop()
-            hits, number, length = hits + before[0], number + before[1], length + before[2]
-        blocks.append((hits, number, length))
+            pooled = (pooled[0] + before[0], pooled[1] + before[1], pooled[2] + before[2])
+        blocks.append(pooled)
     return [hits / number for hits, number, length in blocks for _ in range(length)]

@@ -29,8 +29,13 @@ _LEAST = 1e-6
 _GONE = 0.5
 """Less than half a request is forgotten."""
 
+_SPAN = 1.3
+_MOST_FLOOR = 0.2
+"""A floor is looked for over a range of loads of 1.3 to 1; a fifth of slow requests is no floor but
+an overload."""
+
 _REFERENCE = 300.0
-"""Requests in a bin before its latency is held against newer ones."""
+"""Requests before what was learned at a load is held against anything."""
 
 
 class RelationState(Struct, frozen=True, array_like=True):
@@ -40,6 +45,18 @@ class RelationState(Struct, frozen=True, array_like=True):
     count: bytes
     over: bytes
     pace: bytes
+
+
+class Judged(Struct, frozen=True, array_like=True):
+    """What a relation says of a budget: loads, None where unknown.
+
+    ``floor`` is the share that is slow at any load, 0 where the budget can be kept; the budget is
+    then what load may add to it.
+    """
+
+    fine: float | None
+    broken: float | None
+    floor: float
 
 
 class Relation:
@@ -71,6 +88,14 @@ class Relation:
             self.over[at] *= by
             if self.count[at] < _GONE:
                 self._drop(at)
+
+    def judged(self, budget: float) -> Judged:
+        """Where the share slow is surely within ``budget``, and where it surely is not."""
+        broken = self.broken(budget)
+        floor = 0.0 if broken is None else self.floor(budget)
+        if floor:
+            broken = self.broken(budget + floor)
+        return Judged(self.proven(budget + floor), broken, floor)
 
     def proven(self, budget: float) -> float | None:
         """The highest load at which the share slow is surely within ``budget``; None: unknown.
@@ -108,6 +133,28 @@ class Relation:
             if alone > joined:
                 over, count = self.over[at], self.count[at]
         return None
+
+    def floor(self, budget: float) -> float:
+        """The share that is slow at any load, where that is surely over ``budget``; else 0.
+
+        It is over it at the lowest loads seen, and at twice their load it is no more than
+        ``budget`` higher: then more replicas would not help.
+        """
+        low = self._pool(self.bins[0], _bin(self._lowest() * _SPAN)) if self.bins else (0.0, 0.0)
+        if low[1] < _REFERENCE or lower(*low) <= budget or low[0] > _MOST_FLOOR * low[1]:
+            return 0.0
+        high = self._pool(_bin(self._lowest() * 2.0), _bin(self._lowest() * 2.0 * _SPAN))
+        if high[1] < _REFERENCE or high[0] / high[1] > low[0] / low[1] + budget:
+            return 0.0
+        return low[0] / low[1]
+
+    def _lowest(self) -> float:
+        return _load(self.bins[0])
+
+    def _pool(self, begin: int, end: int) -> tuple[float, float]:
+        """Slow and all requests of bins numbered ``begin`` to ``end``."""
+        low, high = bisect_left(self.bins, begin), bisect_left(self.bins, end + 1)
+        return math.fsum(self.over[low:high]), math.fsum(self.count[low:high])
 
     def share(self, load: float) -> float | None:
         """The isotonic fit of the share slow at ``load``; None: nothing at or near it."""

@@ -37,6 +37,25 @@ class ReleaseState(Struct, frozen=True, array_like=True):
     faster: tuple[float, float, int]
 
 
+class Change(Struct, frozen=True, array_like=True):
+    """A change that was noticed in slot ``slot``: ratio of latency, capacity before and after."""
+
+    slot: int
+    ratio: float
+    before: float | None
+    after: float | None
+
+    def words(self, now: float | None) -> str:
+        """For a person; ``now`` is the capacity by now."""
+        times = f"latency at the same load is {self.ratio:.1f} times what it was"
+        if self.ratio < 1:
+            return f"a new release is faster: {times}"
+        after = self.after if now is None else now
+        if self.before is None or after is None:
+            return f"a new release is slower: {times}"
+        return f"a new release is slower: {times}, capacity {self.before:.3g} -> {after:.3g}"
+
+
 class ReleaseTest:
     """Fed a residual a step: ln(latency) less what was learned at that load."""
 

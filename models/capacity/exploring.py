@@ -1,0 +1,99 @@
+"""Explorer: how far beyond what was proven a capacity may be tried.
+
+Rule: one small step at a time, where latency is far under the SLO and the load of now is proven;
+never beyond what was seen to be too much, never more than 1.6 times what was proven.
+Flow: Learner -> Explorer -> the capacity that is sized with.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+EXPLORE = 1.1
+"""How much more is tried at a time: of eleven replicas one fewer."""
+
+PATIENCE = 30
+"""Slots between two such steps: five minutes, as long as HPA holds a scale-in."""
+
+MOST_TRIED = 1.6
+"""What is tried is at most so many times what was proven.  It is more than once because replicas
+are sized for a high quantile of demand, so that the load seen stays below what is sized for."""
+
+CALM, STRAINED = 0.02, 0.05
+"""Latency is far under the SLO while the share of late requests (``evidence.LATE``) is at most so
+much more than 1.25 times its least (of some hours).  Two numbers, so that it does not change to and
+fro."""
+
+NEAR = 0.7
+"""Latency says something of the load that was proven when load is at least this share of it."""
+
+_UNKNOWN = 0.1
+_MEMORY = 1 / 12
+_RISE = 1.0005
+"""Of a slot: the least share of late requests doubles in four hours, lest it be of another time."""
+
+
+class ExplorerState(Struct, frozen=True, array_like=True):
+    """An explorer as a snapshot has it."""
+
+    strain: float
+    ease: float
+    calm: bool
+    tried: float
+    at: int
+
+
+class Explorer:
+    """Fed the share of late requests of each slot.  Capacities are in the learner's unit."""
+
+    __slots__ = ("_at", "_calm", "_ease", "_strain", "tried")
+
+    def __init__(self) -> None:
+        """Nothing is tried, and latency is not known to be calm."""
+        self._strain = self._ease = _UNKNOWN
+        self._calm = False
+        self._at = 0
+        self.tried = 0.0
+        """The capacity that is tried; what was proven counts if it is more."""
+
+    def feel(self, late: float, load: float, fine: float | None) -> None:
+        """A slot in which a share ``late`` (0 to 1) of requests was late, at ``load``."""
+        if fine is not None and load < NEAR * fine:
+            return
+        self._strain += (late - self._strain) * _MEMORY
+        self._ease = min(self._strain, self._ease * _RISE)
+        self._calm = self._strain < self._ease * 1.25 + (STRAINED if self._calm else CALM)
+
+    def step(self, slot: int, load: float, fine: float, value: float) -> bool:
+        """Whether one step more than ``value`` is tried from ``slot`` on; it is in ``tried``."""
+        proven = NEAR * fine <= load <= EXPLORE * fine
+        if not self._calm or not proven or slot < self._at + PATIENCE:
+            return False
+        self._at = slot
+        self.tried = value * EXPLORE
+        return True
+
+    def bounded(self, fine: float, broken: float | None, assumed: float | None) -> float:
+        """What is sized with, between ``fine``, which is proven, and ``broken``, too much.
+
+        ``assumed`` is tried without steps: it was learned before, of another release.
+        """
+        tried = min(max(self.tried, assumed or 0.0), MOST_TRIED * fine)
+        if broken is not None:
+            tried = min(tried, broken / EXPLORE)
+        self.tried = max(tried, fine)
+        return self.tried if broken is None else min(self.tried, broken)
+
+    def state(self) -> ExplorerState:
+        """All that is remembered."""
+        return ExplorerState(
+            strain=self._strain, ease=self._ease, calm=self._calm, tried=self.tried, at=self._at
+        )
+
+    @classmethod
+    def restored(cls, state: ExplorerState) -> Explorer:
+        """The explorer of a state."""
+        made = cls()
+        made._strain, made._ease, made._calm = state.strain, state.ease, state.calm
+        made.tried, made._at = state.tried, state.at
+        return made
