@@ -200,7 +200,7 @@ class Scaler:
         if wished is None:
             return NO_DATA
         if self.learner is not None and self.learner.value is not None:
-            wished = self._held_by_latency(wished, now, current, starting)
+            wished = self._held_by_latency(self.learner, wished, now, current, starting)
         replicas = wished[0]
         self._wished.add(now, replicas)
         silent_s = None if self._closed is None else max(now - self._closed - 1, 0.0)
@@ -317,15 +317,19 @@ class Scaler:
         step = max(1, math.ceil(current * LATENCY_STEP))
         return current + step, Reason.SLO_MISSED, "slow", latency
 
-    def _held_by_latency(self, wished: _Wish, now: float, current: int, starting: int) -> _Wish:
+    def _held_by_latency(
+        self, learner: Learner, wished: _Wish, now: float, current: int, starting: int
+    ) -> _Wish:
         """What was learned may be wrong: over the SLO more, if nothing is on its way already.
 
         While latency is over it, or requests pile up, never fewer than there are.
         """
-        slow = self._wish_by_latency(now, current)
-        if slow[1] is Reason.SLO_MISSED and slow[0] > wished[0]:
-            return (max(wished[0], current), *slow[1:]) if starting else slow
-        if wished[0] < current and (slow[2] == "waiting" or self._piling_up()):
+        missed = learner.missed(LATENCY_STEP_S, 1.0 - SLO_LEVEL)
+        if missed:
+            slow = self._wish_by_latency(now, current)
+            if slow[1] is Reason.SLO_MISSED and slow[0] > wished[0] and not starting:
+                return slow
+        if wished[0] < current and (missed or self._piling_up()):
             return current, Reason.CAPACITY_LEARNING, "piling", 0.0
         return wished
 
@@ -350,7 +354,7 @@ class Scaler:
             "newest": f"{value:.2f} {unit} in the last {self.demand.window_s} s, {per}",
             "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
             "unknown": per,
-            "piling": f"more requests start than end: no scale-in; {per}",
+            "piling": f"slow requests, or more that start than end: no scale-in; {per}",
             "waiting": "waiting for the last step's effect",
             "slow": f"p{self._slo_level() * 100:.3g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]
@@ -365,8 +369,8 @@ class Scaler:
 
     def _slo_level(self) -> float:
         """``SLO_LEVEL``, or less where many requests are slow at any load."""
-        missed = 0.0 if self.learner is None else self.learner.missed
-        return min(SLO_LEVEL, 1.0 - missed)
+        learner, least = self.learner, 1.0 - SLO_LEVEL
+        return SLO_LEVEL if learner is None else 1.0 - learner.tolerated(least)
 
     def _known(self) -> Known:
         return Known(

@@ -87,9 +87,12 @@ class Ready:
 
 
 def gather(
-    window: Window, slot: int, meters: Sequence[DemandMeter], slo_s: float, ready: Ready
+    window: Window, slot: int, meters: Sequence[DemandMeter], limits: Sequence[int], ready: Ready
 ) -> Evidence | None:
-    """What slot number ``slot`` (of 10 s since 1970) says; None: nothing."""
+    """What slot number ``slot`` (of 10 s since 1970) says; None: nothing.
+
+    ``limits``: the buckets above which a request is slow, and late.
+    """
     begin, end = slot * STEP_S, slot * STEP_S + STEP_S - 1
     serving = ready.within(begin - STEP_S, end)
     if serving is None or serving[0] == 0 or not window.holds(begin):
@@ -104,10 +107,10 @@ def gather(
         if value is None:
             return None
         demand.append(value)
-    slow, late = window.slower(slot, (limit(slo_s), limit(slo_s * LATE)))
+    slow, late = window.slower(slot, limits)
     # Who drops may tell a latency with it, or none: one request either way.
     count = max(timed, min(window.total("finished", begin, end), timed + dropped))
-    mean_us = window.total("latency_us", begin, end) / timed if timed else slo_s * 1e6
+    mean_us = window.total("latency_us", begin, end) / timed if timed else 1.0
     return Evidence(
         demand=tuple(demand),
         ready=serving[0],
@@ -117,6 +120,16 @@ def gather(
         late=min(late + dropped, count),
         pace=math.log(max(mean_us, 1.0) / 1e6),
     )
+
+
+def slow_share(window: Window, seconds: int, bucket: int) -> float:
+    """Share of latencies above ``bucket`` in the slots of the newest ``seconds``; of none 0."""
+    newest = window.newest
+    if newest is None:
+        return 0.0
+    slots = range((newest - seconds + 1) // STEP_S, newest // STEP_S + 1)
+    total = window.total("latency_count", slots[0] * STEP_S, newest)
+    return sum([window.slower(slot, (bucket,))[0] for slot in slots]) / total if total else 0.0
 
 
 def limit(latency_s: float) -> int:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from models.capacity.backlog import Backlog
-from models.capacity.evidence import Evidence, Ready, gather
+from models.capacity.evidence import LATE, Evidence, Ready, gather, limit, slow_share
 from models.capacity.exploring import EXPLORE, Explorer, ExplorerState
 from models.capacity.isotonic import lower
 from models.capacity.relation import Judged, Relation, RelationState
 from models.capacity.release import Change, ReleaseState, ReleaseTest
-from models.capacity.units import Choice, ChoiceState
+from models.capacity.units import EVERY, Choice, ChoiceState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.spec import Slo
 from models.window import Window
@@ -91,6 +91,7 @@ class Learner:
         "_demand",
         "_explorer",
         "_judged",
+        "_limits",
         "_loads",
         "_meters",
         "_next",
@@ -111,6 +112,7 @@ class Learner:
         self._slo_s = slo.latency_seconds
         self._budget = slo.violations
         self._meters = [DemandMeter(window, unit, patience_s=self._slo_s) for unit in self.units]
+        self._limits = limit(self._slo_s), limit(self._slo_s * LATE)
         self._choice = Choice(len(self.units))
         self._next: int | None = None
         self._ready = Ready()
@@ -169,10 +171,14 @@ class Learner:
             f"({steps} steps, {share:.1%} over{note})"
         )
 
-    @property
-    def missed(self) -> float:
-        """The share of slow requests that is a miss whatever the load, where some are always."""
-        return 3.0 * (self._judged.floor + self._budget) if self._judged.floor else 0.0
+    def tolerated(self, least: float) -> float:
+        """The share of slow requests (0 to 1) that is no miss yet: ``least``, more at a floor."""
+        floor = self._judged.floor
+        return max(least, 3.0 * (floor + self._budget)) if floor else least
+
+    def missed(self, seconds: int, least: float) -> bool:
+        """Whether more than ``tolerated`` of about the newest ``seconds`` were slow."""
+        return slow_share(self._window, seconds, self._limits[0]) > self.tolerated(least)
 
     def respec(self, other: Learner) -> bool:
         """Take over what a learner of a new spec is asked for; False: it is of something else.
@@ -200,7 +206,7 @@ class Learner:
             if slot % _FADE_SLOTS == 0:
                 for relation in self._relations:
                     relation.fade(_FADE)
-            seen = gather(self._window, slot, self._meters, self._slo_s, self._ready)
+            seen = gather(self._window, slot, self._meters, self._limits, self._ready)
             if seen is None:
                 self._demand = []
             else:
@@ -224,7 +230,7 @@ class Learner:
             return
         weight = min(1.0, STEP_WEIGHT / seen.count)
         count, slow = seen.count * weight, seen.slow * weight
-        if self._choice.wanted and not any(stale):
+        if self._choice.wanted and slot % EVERY == 0 and not any(stale):
             self._choose(count, slow)
         for relation, load, left_out in zip(self._relations, loads, stale, strict=True):
             if not left_out:

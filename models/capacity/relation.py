@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from models.capacity.isotonic import isotonic, lower, upper
 
-BINS = 24
-"""Of a ratio of 1.08 each: together a range of 6.3 to 1."""
+BINS = 20
+"""Of a ratio of 1.08 each: together a range of 4.7 to 1."""
 
 _RATIO = 1.08
 _PER_LOG = 1 / math.log(_RATIO)
@@ -75,7 +75,9 @@ class Relation:
         """``over`` of ``count`` requests were slow at ``load`` per replica; ``count`` above 0."""
         if load < _LEAST:
             return
-        at = self._place(_bin(load))
+        at = self._place(_bin(load), slow=over > 0)
+        if at is None:
+            return
         total = self.count[at] + count
         self.pace[at] += (pace - self.pace[at]) * count / total
         self.count[at] = total
@@ -218,15 +220,20 @@ class Relation:
         ceiling = _load(self.bins[at] + 1)  # Bins that were never seen prove nothing.
         return load + (min(_load(self.bins[at + 1]), ceiling) - load) * min(part, 1.0)
 
-    def _place(self, number: int) -> int:
-        """Where bin ``number`` is; if it is new, the bin with the least evidence makes room."""
+    def _place(self, number: int, *, slow: bool) -> int | None:
+        """Where bin ``number`` is.
+
+        A new one takes the place of the lowest load, as higher ones say more of what is fine; if
+        it is the lowest itself, that of the highest if it has slow requests, else none (None).
+        """
         at = bisect_left(self.bins, number)
         if at < len(self.bins) and self.bins[at] == number:
             return at
         if len(self.bins) == BINS:
-            least = min(range(BINS), key=self.count.__getitem__)
-            self._drop(least)
-            at -= least < at
+            if at == 0 and not slow:
+                return None
+            self._drop(BINS - 1 if at == 0 else 0)
+            at = max(at - 1, 0)
         self.bins.insert(at, number)
         for column in (self.count, self.over, self.pace):
             column.insert(at, 0.0)

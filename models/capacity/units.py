@@ -15,10 +15,13 @@ from msgspec import Struct
 BETTER = 0.9
 """The loss of a unit that takes over is at most this share of the present one's."""
 
-LONG = 60
-"""Slots in a row, of those that say anything, in which it must be: ten minutes at least."""
+EVERY = 3
+"""One slot of so many is foretold, which is as good and costs less."""
 
-_MEMORY = 1 / 180
+LONG = 30
+"""Of these and of those that say anything, in a row, in which it must be: 15 minutes at least."""
+
+_MEMORY = 1 / 60
 """Of the losses: half an hour of slots that say anything."""
 
 _LEAST = 0.002
