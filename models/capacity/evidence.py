@@ -1,15 +1,16 @@
 """Evidence: what one slot of 10 s says of load per ready replica and of latency.
 
-Rule: a slot whose seconds have left the window, or in which nothing finished, says nothing.  One
-in which, or in the slot before, more than a twentieth of the ready replicas came or went says what
-demand is, but not what a replica carries: one that became ready is still cold, one that left was
-still serving.
+Rule: a slot whose seconds have left the window, or in which nothing finished, says nothing.  Where
+replicas came or went in it, or in the slot before (one that became ready is cold, one that left was
+still serving), load lay between demand over the most and over the fewest that were ready: fine, it
+is evidence of the lower load, slow, of the higher one, which errs on neither side.
 Flow: Window -> Evidence -> Learner.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -17,10 +18,6 @@ from msgspec import Struct
 from models import sketch
 from models.demand import STEP_S, DemandMeter
 from models.window import Window
-
-STEADY = 0.05
-"""Share of the ready replicas that may come or go in a slot that still counts."""
-
 
 LATE = 0.6
 """A request is late that takes longer than this share of the SLO.  Where the tail is exponential a
@@ -30,14 +27,14 @@ LATE = 0.6
 class Evidence(Struct, frozen=True, gc=False):
     """One slot.  ``demand`` in the unit of each meter; counts are requests.
 
-    ``ready`` replicas served it, ``steady`` where they hardly changed.  ``slow`` took longer than
-    the SLO or were dropped, ``late`` longer than ``LATE`` of it; ``pace`` is ln of the mean latency
-    in seconds.
+    ``fewest`` to ``most`` replicas were ready in it and in the slot before.  ``slow`` took longer
+    than the SLO or were dropped, ``late`` longer than ``LATE`` of it; ``pace`` is ln of the mean
+    latency in seconds.
     """
 
     demand: tuple[float, ...]
-    ready: int
-    steady: bool
+    fewest: int
+    most: int
     count: int
     slow: int
     late: int
@@ -68,22 +65,16 @@ class Ready:
         while len(seen) > 1 and seen[1][0] <= second - 6 * STEP_S:
             seen.pop(0)
 
-    def within(self, begin: int, end: int) -> tuple[int, bool] | None:
-        """Ready at second ``end``, and whether that hardly changed since ``begin``.
-
-        None: nobody has reported by then.
-        """
-        last: int | None = None
-        lowest, highest, steady = math.inf, 0, False
+    def within(self, begin: int, end: int) -> tuple[int, int] | None:
+        """The fewest and the most ready in seconds ``begin`` to ``end``; None: unknown."""
+        fewest, most = sys.maxsize, 0
         for at, ready in reversed(self.seen):
             if at > end:
                 continue
-            last = ready if last is None else last
-            lowest, highest = min(lowest, ready), max(highest, ready)
+            fewest, most = min(fewest, ready), max(most, ready)
             if at <= begin:
-                steady = highest <= lowest * (1 + STEADY)
-                break
-        return None if last is None else (last, steady)
+                return fewest, most
+        return None
 
 
 def gather(
@@ -113,8 +104,8 @@ def gather(
     mean_us = window.total("latency_us", begin, end) / timed if timed else 1.0
     return Evidence(
         demand=tuple(demand),
-        ready=serving[0],
-        steady=serving[1],
+        fewest=serving[0],
+        most=serving[1],
         count=count,
         slow=min(slow + dropped, count),
         late=min(late + dropped, count),

@@ -17,7 +17,7 @@ Z95 = 1.6448536269514722
 def upper(over: float, count: float) -> float:
     """The 95 % upper bound of a share of which ``over`` of ``count`` were seen (0 to 1).
 
-    Wilson's score interval (JASA 22, 1927).  None of 268 is 1.0 %, 1 of 268 is 1.6 %; of nothing
+    Wilson's score interval (JASA 22, 1927).  None of 268 is 1.0 %, 1 of 268 is 1.7 %; of nothing
     it is 1.
     """
     return _wilson(over, count, Z95) if count > 0 else 1.0

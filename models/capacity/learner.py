@@ -49,9 +49,8 @@ _NOUN = {"concurrency": "concurrent", "requests": "requests/s", "tokens": "token
 
 _FADE_SLOTS = 6
 _FADE = 0.5 ** (_FADE_SLOTS * STEP_S / HALF_LIFE_S)
-_UNCROWDED = 0.85
-"""Latency is held against what was learned up to this share of the capacity: above, it is the
-queue's, and the queue's length is chance."""
+JUMP = 2.0
+"""Demand that leaps so many times up or down is another demand: its mean begins anew."""
 
 _LOAD_PART = 1.0 - math.exp(-STEP_S / LOAD_S)
 _MOST_RATIO = 2.0
@@ -122,7 +121,7 @@ class Learner:
     def _begin(self) -> None:
         """Nothing is known of latency at any load."""
         self._relations = [Relation() for _ in self.units]
-        self._demand: list[float] = []
+        self._demand = [0.0] * len(self.units)
         self._loads: list[float] = []
         self._steps = 0
         self._backlog = Backlog()
@@ -208,7 +207,7 @@ class Learner:
                     relation.fade(_FADE)
             seen = gather(self._window, slot, self._meters, self._limits, self._ready)
             if seen is None:
-                self._demand = []
+                self._demand = [0.0] * len(self.units)
             else:
                 self._learn(slot, seen)
         self._next = max(last + 1, first)
@@ -216,17 +215,15 @@ class Learner:
 
     def _learn(self, slot: int, seen: Evidence) -> None:
         """Take in one slot."""
-        held = self._demand
         self._demand = [
-            held[at] + (demand - held[at]) * _LOAD_PART if held else demand
-            for at, demand in enumerate(seen.demand)
+            _smoothed(held, demand) for held, demand in zip(self._demand, seen.demand, strict=True)
         ]
-        if not seen.steady:
-            return
-        loads = self._loads = [demand / seen.ready for demand in self._demand]
         bad = lower(seen.slow, seen.count) > self._budget + self._judged.floor
+        serving = seen.fewest if bad else seen.most
+        loads = self._loads = [demand / serving for demand in self._demand]
         stale = self._backlog.stale(self.units, loads, bad=bad)
-        if not stale[self._choice.best] and self._released(slot, seen):
+        steady = seen.fewest == seen.most and not stale[self._choice.best]
+        if steady and self._released(slot, seen):
             return
         weight = min(1.0, STEP_WEIGHT / seen.count)
         count, slow = seen.count * weight, seen.slow * weight
@@ -262,8 +259,8 @@ class Learner:
         at, before = self._choice.best, self.value
         load = self._loads[at]
         expected = self._relations[at].reference(load)
-        if expected is None or load > _UNCROWDED * (self._judged.fine or math.inf):
-            return False
+        if expected is None or load > (self._judged.fine or math.inf):
+            return False  # Above what is fine, latency is a queue's, whose length is chance.
         ratio = self._release.add(seen.pace - expected)
         if ratio is None:
             return False
@@ -339,3 +336,10 @@ class Learner:
         made._steps, made._assumed = state.steps, state.assumed
         made.value, made._change = state.value, state.change
         return made
+
+
+def _smoothed(held: float, demand: float) -> float:
+    """The mean of about ``LOAD_S``, one slot on."""
+    if demand > JUMP * held or held > JUMP * demand:
+        return demand
+    return held + (demand - held) * _LOAD_PART

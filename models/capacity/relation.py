@@ -159,10 +159,13 @@ class Relation:
         return math.fsum(self.over[low:high]), math.fsum(self.count[low:high])
 
     def share(self, load: float) -> float | None:
-        """The isotonic fit of the share slow at ``load``; None: nothing at or near it."""
+        """The isotonic fit of the share slow at ``load``; None: nothing was seen.
+
+        Between bins it is that of the lower one.
+        """
         if not self.bins or load < _LEAST:
             return None
-        at = min(bisect_left(self.bins, _bin(load)), len(self.bins) - 1)
+        at = max(bisect_left(self.bins, _bin(load) + 1) - 1, 0)
         return isotonic(self.over, self.count)[at]
 
     def reference(self, load: float) -> float | None:
