@@ -19,10 +19,10 @@ MOST_TRIED = 1.6
 """What is tried is at most so many times what was proven.  It is more than once because replicas
 are sized for a high quantile of demand, so that the load seen stays below what is sized for."""
 
-CALM, STRAINED = 0.02, 0.05
-"""Latency is far under the SLO while the share of late requests (``evidence.LATE``) is at most so
-much more than 1.25 times its least (of some hours).  Two numbers, so that it does not change to and
-fro."""
+CALM, STRAINED = 0.04, 0.06
+"""Latency is far under the SLO while at most this share of requests is late: so its 0.95 quantile
+is at most ``evidence.LATE`` of the SLO.  Two numbers, so that it does not change to and fro.  Where
+some requests are slow at any load, the share may be 1.25 times its least (of some hours) more."""
 
 NEAR = 0.7
 """Latency says something of the load that was proven when load is at least this share of it."""
@@ -41,28 +41,38 @@ class ExplorerState(Struct, frozen=True, array_like=True):
     calm: bool
     tried: float
     at: int
+    felt: int
 
 
 class Explorer:
     """Fed the share of late requests of each slot.  Capacities are in the learner's unit."""
 
-    __slots__ = ("_at", "_calm", "_ease", "_strain", "tried")
+    __slots__ = ("_at", "_calm", "_ease", "_felt", "_strain", "tried")
 
     def __init__(self) -> None:
         """Nothing is tried, and latency is not known to be calm."""
         self._strain = self._ease = _UNKNOWN
         self._calm = False
         self._at = 0
+        self._felt = 0
         self.tried = 0.0
         """The capacity that is tried; what was proven counts if it is more."""
 
-    def feel(self, late: float, load: float, fine: float | None) -> None:
-        """A slot in which a share ``late`` (0 to 1) of requests was late, at ``load``."""
+    def feel(self, late: float, load: float, fine: float | None, *, floor: bool = False) -> None:
+        """A slot in which a share ``late`` (0 to 1) of requests was late, at ``load``.
+
+        ``floor``: some requests are slow at any load.
+        """
         if fine is not None and load < NEAR * fine:
             return
         self._strain += (late - self._strain) * _MEMORY
+        if self._felt < PATIENCE:
+            self._felt += 1
+            self._ease = self._strain
+            return
         self._ease = min(self._strain, self._ease * _RISE)
-        self._calm = self._strain < self._ease * 1.25 + (STRAINED if self._calm else CALM)
+        most = STRAINED if self._calm else CALM
+        self._calm = self._strain < (most + self._ease * 1.25 if floor else most)
 
     def step(self, slot: int, load: float, fine: float, value: float) -> bool:
         """Whether one step more than ``value`` is tried from ``slot`` on; it is in ``tried``."""
@@ -87,7 +97,12 @@ class Explorer:
     def state(self) -> ExplorerState:
         """All that is remembered."""
         return ExplorerState(
-            strain=self._strain, ease=self._ease, calm=self._calm, tried=self.tried, at=self._at
+            strain=self._strain,
+            ease=self._ease,
+            calm=self._calm,
+            tried=self.tried,
+            at=self._at,
+            felt=self._felt,
         )
 
     @classmethod
@@ -95,5 +110,5 @@ class Explorer:
         """The explorer of a state."""
         made = cls()
         made._strain, made._ease, made._calm = state.strain, state.ease, state.calm
-        made.tried, made._at = state.tried, state.at
+        made.tried, made._at, made._felt = state.tried, state.at, state.felt
         return made

@@ -235,7 +235,7 @@ class Learner:
         self._steps += 1
         self._settle()
         load, fine = loads[self._choice.best], self._judged.fine
-        self._explorer.feel(seen.late / seen.count, load, fine)
+        self._explorer.feel(seen.late / seen.count, load, fine, floor=self._judged.floor > 0)
         if (
             fine is not None
             and self.value is not None

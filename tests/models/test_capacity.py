@@ -179,8 +179,7 @@ def explored(late: float, load: float, slots: int = 200) -> tuple[Explorer, list
 
 def test_one_small_step_at_a_time_where_latency_is_far_under_the_slo() -> None:
     explorer, tried = explored(0.0, 5.0, 1 + 3 * PATIENCE)
-    assert tried == pytest.approx([5.5, 6.05, 6.655][: len(tried)])
-    assert 2 <= len(tried) <= 3
+    assert tried == pytest.approx([5.5, 6.05, 6.655])  # After 30, 60 and 90 slots.
     explorer, _ = explored(0.0, 5.0, 3000)
     assert explorer.bounded(5.0, None, None) == pytest.approx(5.0 * MOST_TRIED)
 
@@ -199,14 +198,14 @@ def test_never_beyond_what_was_too_much_nor_below_what_is_proven() -> None:
     assert explorer.bounded(7.0, 6.0, None) == 6.0  # Where evidence disagrees: less.
 
 
-def test_latency_that_is_the_same_at_any_load_is_calm_even_if_it_is_late() -> None:
-    """Heavy tails: 15 % are late always; what counts is what load adds to it."""
+def test_where_some_are_slow_at_any_load_what_load_adds_counts() -> None:
+    """Heavy tails: 15 % are late always."""
     explorer = Explorer()
     for _ in range(100):
-        explorer.feel(0.15, 5.0, 5.0)
+        explorer.feel(0.15, 5.0, 5.0, floor=True)
     assert explorer.step(100, 5.0, 5.0, 5.0)
     for _ in range(100):
-        explorer.feel(0.35, 5.0, 5.0)
+        explorer.feel(0.35, 5.0, 5.0, floor=True)
     assert not explorer.step(300, 5.0, 5.0, 5.0)
 
 
