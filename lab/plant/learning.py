@@ -1,7 +1,8 @@
 """Learned capacity on the plant: against what a replica really carries, and after a release.
 
 Rule: what is true is found by bisection on fleets that stay as they are, with no learner in sight;
-the learner is told an SLO and nothing else.  ``python -m lab.plant.learning`` prints the table.
+the learner is told an SLO and nothing else.  ``python -m lab.plant.learning [HOURS [WORD]]`` prints
+the table, of services whose name has WORD in it.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Learning:
     ``close_s``: from then on, up to the release, the capacity is within ``CLOSE`` of the true
     one; None: it never was for good.  ``worst_hour`` is the highest share slow in an hour before
     the release.  ``noticed_s``: after the release's replicas took over; None: it was not, or was
-    not asked for.
+    not asked for.  ``words``: what a decision would say of it before the release.
     """
 
     unit: Unit
@@ -143,7 +144,7 @@ def share_slow(
 
 
 def true_capacity(
-    service: Service, variant: Variant, *, replicas: int = 5, seconds: int = 3600, runs: int = 3
+    service: Service, variant: Variant, *, replicas: int = 5, seconds: int = 2400, runs: int = 2
 ) -> dict[Unit, float]:
     """What a replica carries within the SLO, in each unit, as demand is measured.
 
@@ -202,12 +203,12 @@ def learn(
     *,
     unit: Unit | None = None,
     hours: float = 6.0,
-    release: bool = False,
+    after_s: int = 0,
     seed: int = 1,
 ) -> Learning:
-    """Let it learn for ``hours``, then, if asked for, release the slower one and go on for two."""
+    """Let it learn for ``hours``, then release the slower one and go on for ``after_s``; 0: not."""
     seconds = round(hours * 3600)
-    total = seconds + (7200 if release else 0)
+    total = seconds + after_s
     made = arrivals(
         service,
         lambda at: service.rate * (1 + 0.5 * math.sin(2 * math.pi * at / PERIOD_S)),
@@ -229,9 +230,9 @@ def learn(
             account = plant.account
             marks.append((account.violations, account.served + account.dropped))
     learned, unit_now = run.scaler.capacity(), run.scaler.demand.unit
-    words = "" if run.scaler.learner is None else run.scaler.learner.words()
+    words = _told(run)
     violations, hours_of = plant.account.violation_share(), plant.account.replica_seconds / 3600
-    noticed_s = _after(run, service, total - seconds) if release else None
+    noticed_s = _after(run, service, after_s) if after_s else None
     pairs = itertools.pairwise(marks)
     return Learning(
         unit=unit_now,
@@ -243,7 +244,7 @@ def learn(
         replica_hours=hours_of,
         noticed_s=noticed_s,
         after=run.scaler.capacity(),
-        words=words if noticed_s is None or run.scaler.learner is None else _told(run),
+        words=words,
     )
 
 
@@ -276,7 +277,7 @@ def _close_s(ratios: list[tuple[int, float]]) -> int | None:
     return since
 
 
-def main(hours: float = 6.0) -> None:
+def main(hours: float = 6.0, word: str = "") -> None:
     """Print the table in Markdown."""
     out = sys.stdout
     out.write(
@@ -284,24 +285,24 @@ def main(hours: float = 6.0) -> None:
         "| slower release noticed after | true then | learned 2 h later |\n"
         "|---|---|---|---|---|---|---|---|---|---|\n"
     )
+    asked: tuple[Unit | None, ...] = (None, "concurrency", "requests")
     for service in SERVICES:
+        if word not in service.name:
+            continue
         true = true_capacity(service, service.variant)
         then = true_capacity(service, service.slower)
-        asked: tuple[Unit | None, ...] = (None, "concurrency", "requests", "tokens")
-        for unit in asked:
-            for seed in (1, 2, 3):
-                found = learn(service, true, unit=unit, hours=hours, release=True, seed=seed)
-                near = "never" if found.close_s is None else f"{found.close_s / 60:.0f} min"
-                noticed = "not" if found.noticed_s is None else f"{found.noticed_s} s"
-                name = found.unit if unit else f"{found.unit} (chosen)"
-                out.write(
-                    f"| {service.name} | {name} | {seed} | {found.true:.3g} "
-                    f"| {found.learned or 0:.3g} | {near} "
-                    f"| {found.violations:.2%} / {found.worst_hour:.2%} | {noticed} "
-                    f"| {then[found.unit]:.3g} | {found.after or 0:.3g} |\n"
-                )
-                out.flush()
+        for unit, seed in itertools.product(asked, (1, 2)):
+            found = learn(service, true, unit=unit, hours=hours, after_s=7200, seed=seed)
+            near = "not" if found.close_s is None else f"{found.close_s / 60:.0f} min"
+            noticed = "not" if found.noticed_s is None else f"{found.noticed_s} s"
+            out.write(
+                f"| {service.name} | {found.unit}{'' if unit else ' (chosen)'} | {seed} "
+                f"| {found.true:.3g} | {found.learned or 0:.3g} | {near} "
+                f"| {found.violations:.2%} / {found.worst_hour:.2%} | {noticed} "
+                f"| {then[found.unit]:.3g} | {found.after or 0:.3g} |\n"
+            )
+            out.flush()
 
 
 if __name__ == "__main__":
-    main(*(float(argument) for argument in sys.argv[1:]))
+    main(float(sys.argv[1]) if sys.argv[1:] else 6.0, *sys.argv[2:3])

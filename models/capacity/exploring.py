@@ -1,7 +1,7 @@
 """Explorer: how far beyond what was proven a capacity may be tried.
 
 Rule: one small step at a time, where latency is far under the SLO and the load of now is proven;
-never beyond what was seen to be too much, never more than 1.6 times what was proven.
+never beyond what was seen to be too much, never more than twice what was proven.
 Flow: Learner -> Explorer -> the capacity that is sized with.
 """
 
@@ -15,7 +15,7 @@ EXPLORE = 1.1
 PATIENCE = 30
 """Slots between two such steps: five minutes, as long as HPA holds a scale-in."""
 
-MOST_TRIED = 1.6
+MOST_TRIED = 2.0
 """What is tried is at most so many times what was proven.  It is more than once because replicas
 are sized for a high quantile of demand, so that the load seen stays below what is sized for."""
 
