@@ -303,19 +303,21 @@ class Scaler:
         return ahead_wanted, Reason.FORECAST, "ahead", ahead
 
     def _wish_by_latency(self, now: float, current: int) -> _Wish:
-        """Capacity is not known: latency alone decides, only upwards, one step at a time.
+        """Capacity is not known: latency and queues decide, only upwards, one step at a time.
 
         After a step its effect is waited for, or the same slow requests would ask again.
         """
-        slo = self.spec.slo
-        latency = self.latency_s(LATENCY_STEP_S)
-        if slo is None or latency is None or latency <= slo.latency_seconds:
+        learner = self.learner
+        missed = learner is not None and learner.missed(LATENCY_STEP_S, 1.0 - SLO_LEVEL)
+        if learner is None or not (missed or self._piling_up()):
             return current, Reason.CAPACITY_LEARNING, "unknown", 0.0
         last = self._scaled[-1][0] if self._scaled else None
         if last is not None and now - last <= LATENCY_STEP_S:
             return current, Reason.CAPACITY_LEARNING, "waiting", 0.0
         step = max(1, math.ceil(current * LATENCY_STEP))
-        return current + step, Reason.SLO_MISSED, "slow", latency
+        if not missed:
+            return current + step, Reason.CAPACITY_LEARNING, "growing", 0.0
+        return current + step, Reason.SLO_MISSED, "slow", self.latency_s(LATENCY_STEP_S) or 0.0
 
     def _held_by_latency(
         self, learner: Learner, wished: _Wish, now: float, current: int, starting: int
@@ -355,6 +357,7 @@ class Scaler:
             "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s at q{LEVEL:g}, {per}",
             "unknown": per,
             "piling": f"slow requests, or more that start than end: no scale-in; {per}",
+            "growing": f"more requests start than end; {per}",
             "waiting": "waiting for the last step's effect",
             "slow": f"p{self._slo_level() * 100:.3g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]

@@ -12,6 +12,7 @@ from models import sketch
 from models.domain.decision import Reason
 from models.domain.load import Load, PodGauge, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
+from models.domain.telemetry import Request
 from models.fleet import Fleet, MemberState
 from models.merge import MergeState
 from models.scaler import Scaler
@@ -256,6 +257,18 @@ def test_another_slo_begins_anew_and_another_budget_does_not() -> None:
     world.respec(4, demand={"unit": "requests", "perReplica": 4})
     world.minutes(1, 40.0)
     assert world.scaler.capacity() == 4.0
+
+
+def test_while_nothing_is_known_a_growing_queue_goes_up() -> None:
+    driver = Driver(replicas=3, demand={"unit": "requests"}, slo={"latencySeconds": 30.0})
+    started = [Request(v=1, workload=W, at=driver.now + 1, phase="started") for _ in range(4)]
+    for _ in range(10):
+        driver.second(None, events=started)
+        started = [msgspec.structs.replace(r, at=driver.now + 1) for r in started]
+    assert driver.replicas > 3
+    first = driver.decisions[0]
+    assert first.reason is Reason.CAPACITY_LEARNING
+    assert first.trail[0].why.startswith("more requests start than end; capacity per replica is")
 
 
 def test_no_scale_in_while_more_starts_than_ends() -> None:
