@@ -161,6 +161,8 @@ class Learner:
                 f"{ENOUGH} and proof are needed{note}"
             )
         share = self._relations[self._choice.best].share(self.value) or 0.0
+        if self._judged.fine is not None and self.value > EXPLORE * self._judged.fine:
+            note = f"; {self._judged.fine:.3g} are proven, more is being tried{note}"
         if self._judged.floor:
             note = (
                 f"; {self._judged.floor:.1%} are at any load, which more replicas do not help{note}"
@@ -227,7 +229,8 @@ class Learner:
             return
         weight = min(1.0, STEP_WEIGHT / seen.count)
         count, slow = seen.count * weight, seen.slow * weight
-        if self._choice.wanted and slot % EVERY == 0 and not any(stale):
+        known = self._steps >= ENOUGH and self._assumed is None
+        if known and self._choice.wanted and slot % EVERY == 0 and not any(stale):
             self._choose(count, slow)
         for relation, load, left_out in zip(self._relations, loads, stale, strict=True):
             if not left_out:
@@ -235,7 +238,9 @@ class Learner:
         self._steps += 1
         self._settle()
         load, fine = loads[self._choice.best], self._judged.fine
-        self._explorer.feel(seen.late / seen.count, load, fine, floor=self._judged.floor > 0)
+        if not stale[self._choice.best]:
+            late, floor = seen.late / seen.count, self._judged.floor > 0
+            self._explorer.feel(slot, late, load, fine, floor=floor)
         if (
             fine is not None
             and self.value is not None
@@ -272,9 +277,12 @@ class Learner:
                 relation.quicken(math.log(ratio))
             self._change = Change(slot, ratio, before, before)
             return False
+        # Slow requests may have lowered it already, before it was clear why.
+        known = None if before is None else max(before, self._judged.fine or 0.0)
         self._begin()
-        if before is not None:
-            self._assumed = self.value = before / min(ratio, _MOST_RATIO)
+        if before is not None and known is not None:
+            self._assumed = self.value = min(before, known / min(ratio, _MOST_RATIO))
+        before = known
         self._change = Change(slot, ratio, before, self.value)
         return True
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.capacity.backlog import RECOVERY, Backlog
-from models.capacity.exploring import EXPLORE, MOST_TRIED, PATIENCE, Explorer
+from models.capacity.exploring import EDGE_SLOTS, EXPLORE, MOST_TRIED, PATIENCE, Explorer
 from models.capacity.isotonic import isotonic, lower, upper
 from models.capacity.relation import BINS, Relation, RelationState
 from models.capacity.release import LEAST_STEPS, ReleaseTest
@@ -171,7 +171,7 @@ def explored(late: float, load: float, slots: int = 200) -> tuple[Explorer, list
     explorer = Explorer()
     tried = []
     for slot in range(slots):
-        explorer.feel(late, load, 5.0)
+        explorer.feel(slot, late, load, 5.0)
         if explorer.step(slot, load, 5.0, explorer.bounded(5.0, None, None)):
             tried.append(explorer.tried)
     return explorer, tried
@@ -198,14 +198,28 @@ def test_never_beyond_what_was_too_much_nor_below_what_is_proven() -> None:
     assert explorer.bounded(7.0, 6.0, None) == 6.0  # Where evidence disagrees: less.
 
 
+def test_where_latency_comes_near_the_slo_the_edge_is_one_step_away_for_some_hours() -> None:
+    explorer, tried = explored(0.0, 5.0, 200)
+    assert tried[-1] > 8.0
+    for slot in range(200, 230):
+        explorer.feel(slot, 0.3, 5.0, 5.0)
+    assert explorer.bounded(5.0, None, None) == pytest.approx(5.0 * EXPLORE)
+    assert explorer.bounded(7.0, None, None) == 7.0  # What is proven counts.
+    later = 230 + EDGE_SLOTS
+    for slot in range(later, later + 60):
+        explorer.feel(slot, 0.0, 7.0, 7.0)
+    assert explorer.step(later + 60, 7.0, 7.0, 7.0)
+    assert explorer.bounded(7.0, None, None) == pytest.approx(7.0 * EXPLORE)
+
+
 def test_where_some_are_slow_at_any_load_what_load_adds_counts() -> None:
     """Heavy tails: 15 % are late always."""
     explorer = Explorer()
-    for _ in range(100):
-        explorer.feel(0.15, 5.0, 5.0, floor=True)
+    for slot in range(100):
+        explorer.feel(slot, 0.15, 5.0, 5.0, floor=True)
     assert explorer.step(100, 5.0, 5.0, 5.0)
-    for _ in range(100):
-        explorer.feel(0.35, 5.0, 5.0, floor=True)
+    for slot in range(100, 200):
+        explorer.feel(slot, 0.35, 5.0, 5.0, floor=True)
     assert not explorer.step(300, 5.0, 5.0, 5.0)
 
 
