@@ -27,6 +27,10 @@ PRIOR_MISSES = 3.0
 LEAST = 0.01
 """Of demand: no scale is below it, or a constant series would make giants of its first change."""
 
+CUT = 8.0
+"""Averages of the day that a miss counts at most in them: a flash crowd of minutes is no measure
+for the day after it."""
+
 TINY = 1e-9
 """Demand below which nothing is told apart from none."""
 
@@ -58,6 +62,8 @@ class Spread:
         fast, slow = keep(FAST_S, elapsed_s), keep(SLOW_S, elapsed_s)
         held[0] = fast * held[0] + (1.0 - fast) * miss
         held[1] = fast * held[1] + (1.0 - fast)
+        if held[3] > 0.0:
+            miss = min(miss, CUT * max(held[2] / held[3], LEAST * level))
         held[2] = slow * held[2] + (1.0 - slow) * miss
         held[3] = slow * held[3] + (1.0 - slow)
         held[4] = slow * held[4] + (1.0 - slow) * miss / math.sqrt(max(level, TINY))

@@ -1,7 +1,7 @@
 """The trust gate: whether the mixture speaks, or the last value in its place.
 
 Rule: cold until enough was learned, and it says so; afterwards the mixture is trusted until it
-has missed by clearly more than the last value over hours, and again when it misses by less.
+has missed by more than the last value over a day, and again when it misses by less.
 Flow: Forecaster: settled promises -> Gate -> trust and why, in each decision.
 """
 
@@ -15,12 +15,12 @@ COLD_LABELS = 20
 """Labels below which nothing is claimed: three minutes of steps live, beyond the horizon; it is
 also what a quantile needs (``bands.ENOUGH``)."""
 
-TRUST_BELOW = 0.98
-TRUST_ABOVE = 1.05
+TRUST_BELOW = 0.99
+TRUST_ABOVE = 1.01
 """Hysteresis, as a ratio of the mixture's error to the last value's."""
 
-HALF_LIFE_S = 21_600.0
-"""Of both errors: hours, or noise would open and close the gate."""
+HALF_LIFE_S = 86_400.0
+"""Of both errors: a day, or noise would open and close the gate.  What is quick is the mixture."""
 
 Trust = Literal["predictive", "reactive", "cold"]
 

@@ -214,11 +214,11 @@ def test_the_gate_has_hysteresis() -> None:
     gate = Gate()
     assert gate.trust(19)[0] == "cold"
     assert gate.trust(20)[0] == "predictive"
-    gate.add(1.04, 1.0, 10.0)
-    assert gate.trust(30) == ("predictive", "error 1.04 times the last value's")
+    gate.add(1.004, 1.0, 10.0)
+    assert gate.trust(30) == ("predictive", "error 1.00 times the last value's")
     gate.add(1.08, 1.0, 10.0)
     assert gate.trust(30)[0] == "reactive"
     gate.add(0.9, 1.0, 10.0)
-    assert gate.trust(30)[0] == "reactive"  # 1.01: no longer worse, not yet better.
+    assert gate.trust(30)[0] == "reactive"  # 0.995: no longer worse, not yet better.
     gate.add(0.8, 1.0, 10.0)
     assert gate.trust(30)[0] == "predictive"
