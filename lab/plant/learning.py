@@ -285,7 +285,7 @@ def main(hours: float = 6.0, word: str = "") -> None:
         "| slower release noticed after | true then | learned 2 h later |\n"
         "|---|---|---|---|---|---|---|---|---|---|\n"
     )
-    asked: tuple[Unit | None, ...] = (None, "concurrency", "requests")
+    asked: tuple[Unit | None, ...] = (None, "concurrency")
     for service in SERVICES:
         if word not in service.name:
             continue

@@ -16,4 +16,5 @@ def test_explain_says_what_was_learned_and_what_a_new_release_did() -> None:
     assert f"learned: {capacity:.3g} requests/s a replica at 2 s (" in said
     world.pace = 1.6
     world.minutes(5, 40.0)
+    world.minutes(2, 80.0)  # So that there is a decision.
     assert "a new release is slower" in explanation(world.decisions[-1], None)
