@@ -19,7 +19,8 @@ import msgspec
 
 from lab.plant import Plant
 from lab.plant.foretide import Foretide
-from lab.plant.learning import BEGIN, PERIOD_S, SERVICES, agent, arrivals, parameters
+from lab.plant.learning import PERIOD_S
+from lab.plant.truth import BEGIN, SERVICES, agent, arrivals, parameters
 from models.capacity import Learner
 from models.domain.spec import AgentScaler
 from models.fleet import Fleet

@@ -1,7 +1,7 @@
 """Release: notices that requests take longer, or shorter, than they did at the same load.
 
-Rule: a cumulative sum of what latency is off from what was learned at that load; an alarm needs a
-minute at least and a fifth of difference at least, so that noise and trifles give none.
+Rule: a cumulative sum of what latency is off from what was learned at that load; an alarm needs
+three minutes and a quarter of difference, so that queues, noise and trifles give none.
 Flow: Learner -> ReleaseTest -> the evidence of the old release is dropped.
 """
 
@@ -18,8 +18,9 @@ independent and normal, it would take 2.8e5 steps (a month) in the mean to a fal
 (Siegmund's approximation, (exp(2kb) - 2kb - 1) / 2k^2 with b = 8 + 1.166); they are neither, hence
 the two conditions below."""
 
-LEAST_STEPS = 6
+LEAST_STEPS = 18
 LEAST_RATIO = 1.25
+"""A queue that scale-out takes away again lasts a minute or two; what lasts three is no queue."""
 
 CLIP = 3.0
 """One step, however odd, counts for no more deviations than this."""
@@ -69,7 +70,7 @@ class ReleaseTest:
     def add(self, residual: float) -> float | None:
         """The ratio of latency now to latency as learned, once it surely changed; else None.
 
-        Ten steps at 1.5 times the latency, where the deviation was a tenth, say 1.5 at the sixth.
+        Twenty steps at 1.5 times the latency, where it was off by a tenth, say 1.5 at the 18th.
         """
         score = residual / max(math.sqrt(self._variance), _LEAST_SD)
         score = min(max(score, -CLIP), CLIP)

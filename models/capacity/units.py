@@ -1,7 +1,7 @@
 """Units: which of concurrency, requests and tokens foretells slow requests best.
 
 Rule: each slot is foretold by all before it is learned from; another unit takes over only when it
-has been a tenth better for long, because a change makes the forecast begin anew.
+has been a fifth better for long, because a change makes the forecast begin anew.
 Flow: Learner -> Choice -> Learner.unit.
 """
 
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-BETTER = 0.9
+BETTER = 0.8
 """The loss of a unit that takes over is at most this share of the present one's."""
 
 EVERY = 3
 """One slot of so many is foretold, which is as good and costs less."""
 
-LONG = 30
-"""Of these and of those that say anything, in a row, in which it must be: 15 minutes at least."""
+LONG = 60
+"""Of these and of those that say anything, in a row, in which it must be: half an hour at least."""
 
 _MEMORY = 1 / 60
 """Of the losses: half an hour of slots that say anything."""

@@ -10,7 +10,7 @@ import yaml
 from models.domain.spec import AgentScaler, Pool
 
 LEARNED = {
-    "unit": "learned: concurrency, until another foretells slow requests better",
+    "unit": "learned: requests, until another foretells slow requests better",
     "perReplica": "learned where there is an slo; until then latency decides, upwards only",
     "stabilizationWindowSeconds": "four horizons, 60 to 300 s, down; none up",
     "policies": "no limit on a step",

@@ -9,8 +9,9 @@ from statistics import fmean
 
 from lab.plant import Plant
 from lab.plant.foretide import Foretide
-from lab.plant.learning import BEGIN, SERVICES, agent, arrivals, learn, parameters
+from lab.plant.learning import learn
 from lab.plant.theory import mmck
+from lab.plant.truth import BEGIN, SERVICES, agent, arrivals, parameters
 
 SERVICE = dataclasses.replace(SERVICES[0], rate=12.0, replicas=4)
 """4 slots a replica, 0.5 s a request: M/M/4n, at an SLO of 4 s."""
@@ -69,12 +70,21 @@ def test_it_comes_near_to_the_true_capacity_and_notices_a_slower_release() -> No
     """Of a fleet of 2 to 4 replicas; then a release that takes half as long again."""
     replicas = 3
     true = as_measured(critical_rate(4 * replicas, 4.0, 0.01)) / replicas
-    found = learn(SERVICE, {"requests": true}, unit="requests", hours=HOURS, after_s=900)
+    found = learn(
+        SERVICE,
+        {"requests": true},
+        unit="requests",
+        hours=HOURS,
+        after_s=900,
+        then={"requests": true / 1.5},
+    )
     assert found.learned is not None
     assert 0.75 * true <= found.learned <= 1.25 * true
     assert found.violations <= SERVICE.violations
     assert found.noticed_s is not None
-    assert found.noticed_s <= 300
+    assert found.noticed_s <= 600
+    assert found.lowered_s is not None
+    assert found.lowered_s <= 300
     assert found.after is not None
     assert found.after < 0.8 * found.learned
 

@@ -228,20 +228,20 @@ def residuals(chance: random.Random, mean: float, count: int) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_slower_release_is_noticed_within_two_minutes(seed: int) -> None:
+def test_a_slower_release_is_noticed_within_four_minutes(seed: int) -> None:
     chance = random.Random(seed)
     test = ReleaseTest()
     assert [test.add(r) for r in residuals(chance, 0.0, 2000)] == [None] * 2000
     for step, residual in enumerate(residuals(chance, math.log(1.5), 30)):
         ratio = test.add(residual)
         if ratio is not None:
-            assert step <= 12
+            assert step <= 24
             assert ratio == pytest.approx(1.5, rel=0.2)
             return
     pytest.fail("never noticed")
 
 
-def test_a_minute_at_least() -> None:
+def test_three_minutes_at_least() -> None:
     test = ReleaseTest()
     said = [test.add(math.log(1.5)) for _ in range(LEAST_STEPS)]
     assert said[:-1] == [None] * (LEAST_STEPS - 1)

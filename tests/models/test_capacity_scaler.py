@@ -153,7 +153,7 @@ def test_a_slower_release_is_noticed_and_said() -> None:
     world.minutes(60, 40.0)
     before = world.scaler.capacity()
     world.pace = 1.6
-    world.minutes(3, 40.0)
+    world.minutes(4, 40.0)
     after = world.scaler.capacity()
     assert before is not None
     assert after == pytest.approx(before / 1.6, rel=0.1)
@@ -193,10 +193,11 @@ def test_the_unit_is_learned_only_where_it_is_left_out() -> None:
     for world in (left_out, given):
         world.minutes(1, 40.0)
         assert world.scaler.learner is not None
-        assert world.scaler.demand.unit == "concurrency"
+    assert left_out.scaler.demand.unit == "requests"
+    assert given.scaler.demand.unit == "concurrency"
     assert left_out.scaler.learner is not None
     assert given.scaler.learner is not None
-    assert left_out.scaler.learner.units == ("concurrency", "requests", "tokens")
+    assert left_out.scaler.learner.units == ("requests", "concurrency", "tokens")
     assert given.scaler.learner.units == ("concurrency",)
 
 
@@ -213,7 +214,7 @@ def test_tokens_are_chosen_where_tokens_are_what_makes_it_slow() -> None:
             forecast = world.scaler.forecast()
             if forecast is not None and (not units or units[-1][0] != forecast.unit):
                 units.append((forecast.unit, forecast.trust))
-    assert units == [("concurrency", "cold"), ("tokens", "cold")]  # The forecast begins anew.
+    assert units == [("requests", "cold"), ("tokens", "cold")]  # The forecast begins anew.
     capacity = world.scaler.capacity()
     assert capacity is not None
     assert 40 <= capacity <= 69  # 40 a second of 14 tokens on 10 replicas are 56, of 22 are 88.

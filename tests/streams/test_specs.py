@@ -107,7 +107,7 @@ def test_what_is_left_out_of_demand_is_learned(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(HEAD + "  slo: {latencySeconds: 2}\n")
     text = effective(read_specs([path]).scalers[0])
-    assert "# unit: learned: concurrency, until another foretells slow requests better" in text
+    assert "# unit: learned: requests, until another foretells slow requests better" in text
     assert "# perReplica: learned where there is an slo" in text
     path.write_text(HEAD + "  slo: {latencySeconds: 2}\n  demand: {unit: tokens}\n")
     assert "unit: tokens" in effective(read_specs([path]).scalers[0])
