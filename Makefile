@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test live live-tools lint format coverage bench schemas lock clean
+.PHONY: help setup demo test live live-tools lint format coverage bench report schemas lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,10 @@ BENCHES := reaction throughput scale recovery soak chaos
 
 bench: live-tools ## The benches one after the other, about an hour (BENCHES="reaction" for one)
 	@set -e; for bench in $(BENCHES); do echo "== $$bench" >&2; $(BIN)/python bench/$$bench.py $(ARGS); done
+
+report: setup ## Make docs/results.md again, about 40 minutes (QUICK=1: one; TRACES=folder adds yours)
+	@$(BIN)/python -m lab.results $(if $(QUICK),--quick) $(if $(TRACES),--traces "$(TRACES)") \
+	  $(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
 schemas: setup ## Generate schemas/ from the code
 	@$(BIN)/foretide schema --write schemas

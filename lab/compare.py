@@ -89,6 +89,9 @@ def run_policy(
             desired=plant.desired,
             ready=plant.ready,
             use_ratio=sum(ratios) / len(ratios) if ratios else None,
+            # Requests, as capacity is counted in slots: the gateway knows what it holds and what
+            # it has handed on, with or without a ready pod.
+            demand=float(plant.in_system),
         )
         if now <= end:
             plant.scale(policy.desired(view), now)

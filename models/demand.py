@@ -143,6 +143,10 @@ class DemandMeter:
             return None
         return self.window.total("latency_us", begin, number) / count / 1e6
 
+    def seconds(self, begin: int, end: int) -> list[float]:
+        """Demand of seconds ``begin`` to ``end``, both included; without events it is zero."""
+        return self._values(begin, end)
+
     def _values(self, begin: int, end: int) -> list[float]:
         """Demand of seconds ``begin`` to ``end``; a second without events is zero."""
         window = self.window

@@ -20,8 +20,7 @@ from models.domain.decision import (
     State,
 )
 from models.domain.spec import ScalerSpec
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.residual import VERSION
+from models.forecasting.forecaster import VERSION, Forecaster
 from models.policy import Context, Mark
 from models.verdict import Verdict
 
@@ -39,11 +38,13 @@ class Explained(Struct, frozen=True, gc=False):
 class Known(Struct, frozen=True, kw_only=True, gc=False):
     """What the Scaler knew.
 
-    ``demand`` and ``ahead``, what was sized for at the horizon, in demand's unit; ``latency_s`` at
-    the SLO's quantile.
+    ``demand``, ``ahead`` (what was sized for at the horizon) and a replica's ``capacity`` in
+    ``unit``; ``latency_s`` at the SLO's quantile.
     """
 
     spec: ScalerSpec
+    unit: str
+    capacity: float | None
     forecaster: Forecaster
     ahead: float | None
     sizing: SizingInfo | None
@@ -65,7 +66,7 @@ def verdict(
 ) -> Verdict:
     """The verdict with everything that led to it."""
     spec = known.spec
-    capacity = spec.demand.per_replica
+    capacity = known.capacity
     outlook = known.forecaster.outlook
     above = None if known.ahead is None else known.forecaster.overload_probability(known.ahead)
     trust = "cold" if outlook is None else outlook.trust
@@ -76,13 +77,13 @@ def verdict(
         reason=_reason(explained, reissued=reissued),
         trail=_trail(explained),
         inputs=Inputs(
-            unit=spec.demand.unit,
+            unit=known.unit,
             demand=_rounded(known.demand),
             forecast=None if outlook is None else _rounded(outlook.centre),
             forecast_quantile=_rounded(known.ahead),
             quantile=None if above is None else round(1.0 - above, 4),
             horizon_s=known.horizon_s,
-            capacity_per_replica=capacity,
+            capacity_per_replica=_rounded(capacity),
             desired=context.current,
             ready=context.ready,
             starting=context.starting,
@@ -94,7 +95,7 @@ def verdict(
             cause=cause,
         ),
         model=ModelInfo(
-            name="bayes-lr" if trust == "predictive" else "last-value",
+            name="mixture" if trust == "predictive" else "last-value",
             version=VERSION,
             trust=trust,
             why="no step is complete yet" if outlook is None else outlook.why,

@@ -160,6 +160,10 @@ class Fleet:
         """Names of the workloads that have a spec, sorted."""
         return tuple(sorted(self._members))
 
+    def scaler(self, workload: str) -> Scaler:
+        """The planner of a workload.  Raises ``KeyError`` for one that has no spec."""
+        return self._members[workload].scaler
+
     def revisions(self) -> dict[str, int]:
         """Revision of the spec of each workload that has one."""
         return {name: held.revision for name, held in self._members.items()}

@@ -13,14 +13,16 @@ import zlib
 from msgspec import Struct
 
 from models import sketch
+from models.capacity import UNITS, Learner, LearnerState
 from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import DEFAULT_VARIANT, Load
-from models.domain.spec import ScalerSpec
+from models.domain.spec import ScalerSpec, Variant
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import COLD_MARGIN, Forecaster, ForecasterState, Outlook
+from models.forecasting.forecaster import Forecaster
+from models.forecasting.outlook import ForecasterState, Outlook
 from models.policy import GUARDS, Context, Mark, Wishes
 from models.policy.context import MISSING_S
 from models.policy.drain import leaving
@@ -31,13 +33,16 @@ from models.verdict import Verdict
 from models.window import LATENCY_S, Window
 
 LEVEL = 0.95
-"""Quantile of demand that forecasts are published with."""
+"""Quantile of demand that forecasts are published with, and sized to while they are cold."""
 
 BUDGET = 0.01
 """Share of requests that may miss the SLO where the spec has none."""
 
 SLO_LEVEL = 0.95
 """Quantile of latency that is held against the SLO where latency alone decides."""
+
+PILING_SHARE, PILING_LEAST = 0.3, 5
+"""More requests started than ended within 15 s, of those that started, and at least: piling up."""
 
 LATENCY_STEP = 0.25
 LATENCY_STEP_S = 15
@@ -68,6 +73,7 @@ class ScalerState(Struct, frozen=True, array_like=True):
     sizing: SizingState
     stood: int | None
     conditions: ConditionsState
+    learner: LearnerState | None
 
 
 class Scaler:
@@ -84,6 +90,7 @@ class Scaler:
         "corrections",
         "demand",
         "forecaster",
+        "learner",
         "sizing",
         "spec",
         "window",
@@ -96,6 +103,7 @@ class Scaler:
         self.spec = spec
         self.window = window
         self.conditions = Conditions(spec, window)
+        self.learner = _learner(window, spec)
         self.demand = self._meter(spec)
         self.forecaster = Forecaster()
         self.sizing = Sizing(STEP_S)
@@ -111,15 +119,27 @@ class Scaler:
 
     def update_spec(self, spec: ScalerSpec) -> None:
         """A new spec: what was learned stays, unless demand is measured otherwise."""
+        learner = _learner(self.window, spec)
+        if learner is None or self.learner is None or not self.learner.respec(learner):
+            self.learner = learner
+        self._measure(spec)
+        self.spec = spec
+        self.conditions.respec(spec)
+        self._last = None
+
+    def _measure(self, spec: ScalerSpec) -> None:
+        """Measure demand as the spec, or what was learned, says."""
         meter = self._meter(spec)
         if meter.measures() != self.demand.measures():
             self.forecaster = Forecaster()
             self.sizing = Sizing(STEP_S)
             self._next_step = None
         self.demand = meter
-        self.spec = spec
-        self.conditions.respec(spec)
-        self._last = None
+
+    def capacity(self) -> float | None:
+        """What a ready replica serves within the SLO: as given, else as learned; None: unknown."""
+        given = self.spec.demand.per_replica
+        return given if given is not None or self.learner is None else self.learner.value
 
     def corrected(self, load: Load) -> None:
         """A second changed after it was closed."""
@@ -129,7 +149,12 @@ class Scaler:
     @property
     def horizon_s(self) -> float:
         """How far ahead to look: start-up time plus the step it is noticed in, seconds."""
-        return self.window.start_up.seconds() + STEP_S
+        growing = [v.name for v in self.spec.variants if v.max is None or self._desired(v) < v.max]
+        return self.window.start_up.seconds(growing) + STEP_S
+
+    def _desired(self, variant: Variant) -> int:
+        reported = self.window.replicas.get(variant.name)
+        return 0 if reported is None else reported.desired
 
     def close(self, through: int) -> bool:
         """Every second up to ``through`` is complete; one never heard of is a true zero.
@@ -158,12 +183,14 @@ class Scaler:
         self._next_step = max(self._next_step, last + 1)
         if ended:
             self.conditions.step(through)
+        if self.learner is not None and self.learner.close(through, due=ended):
+            self._measure(self.spec)
         return ended
 
     def _size(self, step: int, value: float) -> None:
         """Score what could have been done in a step that is over, and what was done."""
         outlook, spec = self.forecaster.outlook, self.spec
-        capacity = spec.demand.per_replica
+        capacity = self.capacity()
         if capacity is None or outlook is None:
             return
         reported = self.window.replicas.values()
@@ -180,7 +207,7 @@ class Scaler:
                 centre=centre,
                 scale=scale,
                 horizon_s=self.horizon_s,
-                startup_steps=math.ceil(self.window.start_up.seconds() / STEP_S),
+                startup_steps=math.ceil(self.horizon_s / STEP_S) - 1,
                 capacity=capacity,
                 least=limits.min,
                 most=limits.max,
@@ -204,7 +231,7 @@ class Scaler:
     def _outlook(self, outlook: Outlook) -> tuple[float, float]:
         """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
         if outlook.trust == "cold":
-            return outlook.last * (1.0 + COLD_MARGIN), 0.0
+            return self.forecaster.quantile(LEVEL) or outlook.last, 0.0
         return outlook.centre, outlook.scale
 
     def _ahead(self) -> float | None:
@@ -232,7 +259,7 @@ class Scaler:
             centre=outlook.centre,
             quantiles={f"{LEVEL:g}": max(quantile, outlook.centre)},
             trust=outlook.trust,
-            model="bayes-lr" if outlook.trust == "predictive" else "last-value",
+            model="mixture" if outlook.trust == "predictive" else "last-value",
         )
 
     def decide(self, now: float, cause: Cause | None) -> Verdict | Hold:
@@ -250,6 +277,8 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
+        if self.learner is not None and self.learner.value is not None:
+            wished = self._held_by_latency(self.learner, wished, now, current, starting)
         conditions, closed = self.conditions, self._closed
         if conditions.quiet is not None and self._nothing_wished():
             wished = 0, Reason.IDLE, "quiet", float(conditions.quiet_s(closed))
@@ -273,7 +302,7 @@ class Scaler:
             starting=starting,
             horizon_s=self.horizon_s,
             silent_s=silent_s,
-            latency_driven=self.spec.demand.per_replica is None,
+            latency_driven=self.capacity() is None,
             wished=self._wished,
             scaled=self._scaled,
             window_s=self._window_s,
@@ -290,7 +319,7 @@ class Scaler:
     @property
     def _window_s(self) -> float:
         """The scale-in window where the user set none: the followed candidate's."""
-        if self.spec.demand.per_replica is None:
+        if self.capacity() is None:
             return latency_window_s(self.horizon_s)
         return float(self.sizing.window_s)
 
@@ -327,7 +356,7 @@ class Scaler:
         """Silent for long enough, and expected to stay so: the median asks for no replica."""
         if not self.conditions.silent(self._closed):
             return False
-        outlook, capacity = self.forecaster.outlook, self.spec.demand.per_replica
+        outlook, capacity = self.forecaster.outlook, self.capacity()
         return outlook is None or capacity is None or outlook.centre < capacity / 2
 
     def _stays(self, replicas: int, current: int, now: float) -> bool:
@@ -369,7 +398,7 @@ class Scaler:
 
     def _wish(self, now: float, current: int, ready: int) -> _Wish | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
-        capacity = self.spec.demand.per_replica
+        capacity = self.capacity()
         if capacity is None:
             return self._wish_by_latency(now, current)
         short = self.demand.short(self._closed)
@@ -391,24 +420,53 @@ class Scaler:
         return _replicas_for(ahead, capacity), Reason.FORECAST, "ahead", ahead
 
     def _wish_by_latency(self, now: float, current: int) -> _Wish:
-        """Capacity is not known: latency alone decides, only upwards, one step at a time.
+        """Capacity is not known: latency and queues decide, only upwards, one step at a time.
 
         After a step its effect is waited for, or the same slow requests would ask again.
         """
-        slo = self.spec.slo
-        latency = self.latency_s(LATENCY_STEP_S)
-        if slo is None or latency is None or latency <= slo.latency_seconds:
+        learner = self.learner
+        missed = learner is not None and learner.missed(LATENCY_STEP_S, 1.0 - SLO_LEVEL)
+        if learner is None or not (missed or self._piling_up()):
             return current, Reason.CAPACITY_LEARNING, "unknown", 0.0
         last = self._scaled[-1][0] if self._scaled else None
         if last is not None and now - last <= LATENCY_STEP_S:
             return current, Reason.CAPACITY_LEARNING, "waiting", 0.0
         step = max(1, math.ceil(current * LATENCY_STEP))
-        return current + step, Reason.SLO_MISSED, "slow", latency
+        if not missed:
+            return current + step, Reason.CAPACITY_LEARNING, "growing", 0.0
+        return current + step, Reason.SLO_MISSED, "slow", self.latency_s(LATENCY_STEP_S) or 0.0
+
+    def _held_by_latency(
+        self, learner: Learner, wished: _Wish, now: float, current: int, starting: int
+    ) -> _Wish:
+        """What was learned may be wrong: over the SLO more, if nothing is on its way already.
+
+        While latency is over it, or requests pile up, never fewer than there are.
+        """
+        missed = learner.missed(LATENCY_STEP_S, 1.0 - SLO_LEVEL)
+        if missed:
+            slow = self._wish_by_latency(now, current)
+            if slow[1] is Reason.SLO_MISSED and slow[0] > wished[0] and not starting:
+                return slow
+        if wished[0] < current and (missed or self._piling_up()):
+            return current, Reason.CAPACITY_LEARNING, "piling", 0.0
+        return wished
+
+    def _piling_up(self) -> bool:
+        """Whether much more has started lately than ended: a queue grows."""
+        window = self.window
+        if window.newest is None or not window.has_starts:
+            return False
+        begin = window.newest - LATENCY_STEP_S
+        started = window.total("started", begin, window.newest - 1)
+        ended = window.total("finished", begin, window.newest - 1)
+        return started - ended > max(PILING_SHARE * started, PILING_LEAST)
 
     def _why(self, kind: str, value: float) -> str:
         """The words of a wish."""
         unit, spec = self.demand.unit, self.spec
-        per = f"{spec.demand.per_replica or 0:g} a replica"
+        given = spec.demand.per_replica
+        per = self._learned() if given is None else f"{given:g} a replica"
         slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
         return {
             "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
@@ -416,22 +474,35 @@ class Scaler:
             "ramp": f"{value:.2f} {unit} in {self.horizon_s:.0f} s if its rise goes on, {per}",
             "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s, "
             f"{self.sizing.margin:g} scales above the centre, {per}",
-            "unknown": "capacity per replica is not given",
             "quiet": f"nothing to do for {value:.0f} s",
+            "unknown": per,
+            "piling": f"slow requests, or more that start than end: no scale-in; {per}",
+            "growing": f"more requests start than end; {per}",
             "waiting": "waiting for the last step's effect",
-            "slow": f"p{SLO_LEVEL * 100:g} latency {value:.2f} s, SLO {slo_s:g} s",
+            "slow": f"p{self._slo_level() * 100:.3g} latency {value:.2f} s, SLO {slo_s:g} s",
         }[kind]
+
+    def _learned(self) -> str:
+        """The words of what was learned of capacity."""
+        return "capacity per replica is not given" if self.learner is None else self.learner.words()
 
     def latency_s(self, seconds: int = LATENCY_S) -> float | None:
         """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
-        return sketch.quantile(self.window.latencies(seconds), SLO_LEVEL)
+        return sketch.quantile(self.window.latencies(seconds), self._slo_level())
+
+    def _slo_level(self) -> float:
+        """``SLO_LEVEL``, or less where many requests are slow at any load."""
+        learner, least = self.learner, 1.0 - SLO_LEVEL
+        return SLO_LEVEL if learner is None else 1.0 - learner.tolerated(least)
 
     def _known(self) -> Known:
         return Known(
             spec=self.spec,
+            unit=self.demand.unit,
+            capacity=self.capacity(),
             forecaster=self.forecaster,
             ahead=self._ahead(),
-            sizing=None if self.spec.demand.per_replica is None else self.sizing.info(),
+            sizing=None if self.capacity() is None else self.sizing.info(),
             demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
             latency_s=self.latency_s(),
@@ -453,6 +524,7 @@ class Scaler:
             sizing=self.sizing.state(),
             stood=self._stood,
             conditions=self.conditions.state(),
+            learner=None if self.learner is None else self.learner.state(),
         )
 
     @classmethod
@@ -467,6 +539,9 @@ class Scaler:
         made._scaled = state.scaled
         made.conditions.restore(state.conditions)
         made._last = state.last
+        if spec.slo is not None and state.learner is not None:
+            made.learner = Learner.restored(window, spec.slo, state.learner)
+            made.demand = made._meter(spec)
         if made.demand.measures() == state.measures:
             made.forecaster = Forecaster.restored(state.forecaster)
             made.sizing = Sizing.restored(STEP_S, state.sizing)
@@ -477,7 +552,7 @@ class Scaler:
         patience_s = None if spec.slo is None else spec.slo.latency_seconds
         return DemandMeter(
             self.window,
-            spec.demand.unit,
+            spec.demand.unit if self.learner is None else self.learner.unit,
             patience_s=patience_s,
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
@@ -500,6 +575,15 @@ class Scaler:
             split[name] += take
             over -= take
         return split
+
+
+def _learner(window: Window, spec: ScalerSpec) -> Learner | None:
+    """Who learns the capacity; None: it is given, or there is no SLO to say what capacity is."""
+    demand, slo = spec.demand, spec.slo
+    if demand.per_replica is not None or slo is None:
+        return None
+    units = (demand.unit,) if "unit" in demand.model_fields_set else UNITS
+    return Learner(window, slo, units)
 
 
 def _replicas_for(demand: float, capacity: float) -> int:

@@ -35,6 +35,7 @@ class Sums:
         "replicas",
         "sent_us",
         "started",
+        "started_of",
         "started_s",
         "tenants",
         "tokens_in",
@@ -63,6 +64,7 @@ class Sums:
         self.pods: dict[str, PodGauge] | None = None
         self.replicas: dict[str, ReplicaGauge] | None = None
         self.started_s: tuple[float, ...] = ()
+        self.started_of: tuple[str, ...] = ()
 
     def add_other(self, event: Resource | ReplicaReport, offset: int) -> None:
         """Add an event that is no request."""
@@ -110,7 +112,9 @@ class Sums:
 
     def _replicas(self, event: ReplicaReport, at_us: int) -> None:
         variant = DEFAULT_VARIANT if event.variant is UNSET else event.variant
-        self.started_s += event.started_s
+        if event.started_s:
+            self.started_s += event.started_s
+            self.started_of += (variant,) * len(event.started_s)
         if self.replicas is None:
             self.replicas = {}
         before = self.replicas.get(variant)
@@ -143,4 +147,9 @@ class Sums:
             pods=dict(self.pods or ()),
             replicas=dict(self.replicas or ()),
             started_s=self.started_s,
+            started_of=self._of(),
         )
+
+    def _of(self) -> tuple[str, ...]:
+        named = any(variant != DEFAULT_VARIANT for variant in self.started_of)
+        return self.started_of if named else ()

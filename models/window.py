@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from models.domain.decision import Cause
-from models.domain.load import Load, PodGauge, ReplicaGauge
+from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.horizon import StartUp
 
 SPAN = 80
@@ -41,6 +42,7 @@ _NARROW = "I"
 _COLUMNS = {
     "started": "I",
     "finished": "I",
+    "dropped": "I",
     "latency_count": "I",
     "latency_us": "q",
     "tokens_in_started": "q",
@@ -61,7 +63,7 @@ class WindowState(Struct, frozen=True, array_like=True):
     has_starts: bool
     pods: dict[str, PodGauge]
     replicas: dict[str, ReplicaGauge]
-    started_s: list[float]
+    started_s: dict[str, list[float]]
     cause: Cause | None
     in_system: bytes
     sums: dict[str, bytes]
@@ -134,8 +136,9 @@ class Window:
 
     def _observe_starts(self, load: Load, before: Load | None) -> None:
         heard = 0 if before is None else len(before.started_s)
-        for value in load.started_s[heard:]:
-            self.start_up.observe(value)
+        of = load.started_of or (DEFAULT_VARIANT,) * len(load.started_s)
+        for value, variant in zip(load.started_s[heard:], of[heard:], strict=False):
+            self.start_up.observe(value, variant)
 
     def holds(self, second: int) -> bool:
         """Whether a second is still in the window."""
@@ -201,6 +204,18 @@ class Window:
         counts = self._latencies.get((second + 1) // SLOT_S - 1)
         return {} if counts is None else _unpacked(counts)
 
+    def slower(self, slot: int, limits: Sequence[int]) -> list[int]:
+        """How many latencies of a slot lie in buckets above each of ``limits``."""
+        counts = self._latencies.get(slot)
+        if counts is None:
+            return [0] * len(limits)
+        if isinstance(counts, dict):
+            return [sum(n for at, n in counts.items() if at > limit) for limit in limits]
+        bits = _FEW_BITS if counts.typecode == _NARROW else _COUNT_BITS
+        mask = (1 << bits) - 1
+        tails = (counts[bisect_left(counts, (limit + 1) << bits) :] for limit in limits)
+        return [sum([value & mask for value in tail]) for tail in tails]
+
     def state(self) -> WindowState:
         """All that is held."""
         return WindowState(
@@ -225,7 +240,7 @@ class Window:
         made.events, made.corrections = state.events, state.corrections
         made.newest, made.first, made.has_starts = state.newest, state.first, state.has_starts
         made.pods, made.replicas, made.cause = state.pods, state.replicas, state.cause
-        made.start_up.seen = state.started_s
+        made.start_up = StartUp(state.started_s)
         if state.in_system:
             made.in_system = _array("d", state.in_system)
         made._sums = {

@@ -66,9 +66,9 @@ class Recorder:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._settings.fetch_max_wait_ms,
         )
+        self._consumer = consumer  # From here on stop() closes it, whatever fails.
         await consumer.start()
         await self._ranges.start()
-        self._consumer = consumer
         self._task = asyncio.create_task(self._follow(), name="recorder")
 
     async def catch_up(self, timeout_s: float) -> bool:

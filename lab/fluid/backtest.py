@@ -7,8 +7,9 @@ Flow: Setting -> runners -> Score -> Row.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from msgspec import Struct
@@ -68,10 +69,12 @@ def backtest(
     names: Sequence[str],
     *,
     spec: AgentScaler | None = None,
+    watched: Mapping[str, Score] = MappingProxyType({}),
     progress: Callable[[str], Progress] = lambda _: silent,
 ) -> Backtest:
     """Run the named policies.
 
+    ``watched`` are scores of what ran elsewhere, which have rows before the others'.
     ``progress`` is told the name of what begins, and gives what is told of its progress.
     Raises ``ValueError`` for a name that is not there.
     """
@@ -82,7 +85,8 @@ def backtest(
     tuned = frontier(trial, observed, progress=progress("hpa-tuned"))
     setting = Setting(trial=trial, observed=observed, tuned=tuned, spec=spec)
     unit = score(trial, clairvoyant(trial)).cost
-    rows, runs = [], []
+    rows = [_row(name, setting, None, scored, unit) for name, scored in watched.items()]
+    runs = []
     for name in names:
         told = progress(name)
         run = POLICIES[name](setting, told)

@@ -23,7 +23,7 @@ LATENESS_S = 2.0
 VALID_S = 60.0
 """As a worker has them by default (``streams.settings``; a test says so)."""
 
-TOLD_STARTS = 50
+TOLD_STARTS = 30
 """Start-up times told at once; more are not remembered (``models.horizon.KEPT``)."""
 
 

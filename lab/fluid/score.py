@@ -44,14 +44,26 @@ class Score:
     actions_per_hour: float
 
 
-def score(trial: Trial, asked: Schedule, *, begin_s: float | None = None) -> Score:
-    """Score ``asked`` from ``begin_s`` (the trial's second half) to the end."""
+def score(
+    trial: Trial,
+    asked: Schedule,
+    *,
+    begin_s: float | None = None,
+    standing: Schedule | None = None,
+    alive: Schedule | None = None,
+) -> Score:
+    """Score ``asked`` from ``begin_s`` (the trial's second half) to the end.
+
+    ``standing`` are those that were ready, where that is known; None: by the trial's start-up.
+    ``alive`` are those that cost; None: all that were asked for.
+    """
     begin = trial.begin_s if begin_s is None else begin_s
     end, step_s = trial.end_s, float(trial.series.step_s)
-    standing = ready(asked, trial.startup_s)
+    standing = ready(asked, trial.startup_s) if standing is None else standing
+    alive = asked if alive is None else alive
     hours = np.arange(begin, end, HOUR_S)
     steps = np.arange(len(trial.series.values)) * step_s
-    moments = np.concatenate([[begin, end], steps, hours, asked.at, standing.at])
+    moments = np.concatenate([[begin, end], steps, hours, asked.at, standing.at, alive.at])
     edges = np.unique(moments[(moments >= begin) & (moments <= end)])
     lengths, at = np.diff(edges), edges[:-1]
     step = np.minimum((at + EPSILON_S) // step_s, len(steps) - 1).astype(np.int64)
@@ -71,7 +83,7 @@ def score(trial: Trial, asked: Schedule, *, begin_s: float | None = None) -> Sco
         worst_hour=_worst_hour(requests, over, hour),
         worst_tenant=_worst_tenant(trial, step, lengths, over),
         unserved=_share(float(backlog[last_of_step].sum()), total),
-        cost=float((asked.value(at) * lengths)[known].sum()),
+        cost=float((alive.value(at) * lengths)[known].sum()),
         actions_per_hour=changes / ((end - begin) / HOUR_S),
     )
 

@@ -11,6 +11,7 @@ What is assumed, and why:
   (a fair draw of each request's second).  It must find the rate in the noise, as it would live; at
   the begin of a step nothing tells what the step will be.
 - A series that is no count (utilisation, say) is spread evenly.
+- Where each second was recorded, it is what a policy sees, and nothing is spread.
 """
 
 from __future__ import annotations
@@ -121,14 +122,17 @@ class Observed:
             told &= ~series.silent
         mean = float(values.mean()) / step_s
         self.factor = 1.0
-        if series.whole:
+        if series.seconds is None and series.whole:
             rng = np.random.default_rng((trial.seed, 1))
             spread = rng.multinomial(values.astype(np.int64), np.full(step_s, 1.0 / step_s))
             self.counts = spread.reshape(-1).astype(np.int64)
         else:
-            if 0 < mean < FINE_PER_S:
+            rates = np.repeat(values / step_s, step_s)
+            if series.seconds is not None:
+                rates = np.nan_to_num(series.seconds, nan=0.0)
+            if 0 < mean < FINE_PER_S and (rates != np.round(rates)).any():
                 self.factor = 10.0 ** math.ceil(math.log10(FINE_PER_S / mean))
-            rising = np.cumsum(np.repeat(values / step_s, step_s)) * self.factor
+            rising = np.cumsum(rates) * self.factor
             self.counts = np.diff(np.round(rising), prepend=0.0).astype(np.int64)
         self._told = np.repeat(told, step_s)
         self._sums = np.concatenate([[0], np.cumsum(np.where(self._told, self.counts, 0))])

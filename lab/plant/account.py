@@ -97,6 +97,11 @@ class Account:
         self._alive, self._since = replicas, at
         self._rate = float(replicas) if cost is None else cost
 
+    def spent_s(self, at: float) -> float:
+        """Replica-seconds up to ``at``, which is not before the last change."""
+        since = at if self._since is None else self._since
+        return self.replica_seconds + self._alive * (at - since)
+
     def settle(self, at: float, arrived_at: Sequence[float]) -> None:
         """The run is over at ``at``; these, by arrival, are still in the system.
 

@@ -101,6 +101,7 @@ def harder(series: Series, seed: int) -> Composed:
         values=np.sum(list(tenants.values()), axis=0),
         tenants=tenants,
         silent=silent,
+        seconds=None,
     )
     return Composed(series=made, told=tuple(told))
 

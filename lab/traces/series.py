@@ -6,6 +6,7 @@ Flow: file -> Series -> compose -> the fluid plant.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ class Series:
 
     ``values`` (n,) is what each step counted, NaN where nobody did; ``step_s`` whole seconds.
     ``tenants``, where known, are parts of it by name, each (n,).  ``silent`` (n,) marks steps in
-    which demand went on but telemetry did not (None: in none).
+    which demand went on but telemetry did not (None: in none).  ``seconds`` (n · step_s,) is what
+    each second of the steps counted, where that is known.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Series:
     values: Floats
     tenants: Mapping[str, Floats] = field(default_factory=dict)
     silent: Bools | None = None
+    seconds: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be demand."""
@@ -51,6 +54,8 @@ class Series:
         parts = [*self.tenants.values(), *([] if self.silent is None else [self.silent])]
         if any(len(part) != len(self.values) for part in parts):
             raise TraceError(f"{self.name}: a part has another number of steps than the whole")
+        if self.seconds is not None and len(self.seconds) != len(self.values) * self.step_s:
+            raise TraceError(f"{self.name}: its seconds are not those of its steps")
 
     @property
     def length_s(self) -> int:
@@ -67,6 +72,17 @@ class Series:
         """Whether every value is a whole number: a count, which can be spread as arrivals."""
         known = self.values[~np.isnan(self.values)]
         return bool((known == np.round(known)).all())
+
+    def first(self, hours: float) -> Series:
+        """Its first ``hours``, all of it if it is shorter."""
+        steps = int(hours * 3600 // self.step_s)
+        return dataclasses.replace(
+            self,
+            values=self.values[:steps],
+            tenants={name: values[:steps] for name, values in self.tenants.items()},
+            silent=None if self.silent is None else self.silent[:steps],
+            seconds=None if self.seconds is None else self.seconds[: steps * self.step_s],
+        )
 
 
 def series_of(arrivals: Sequence[Arrival], *, step_s: int, name: str) -> Series:

@@ -47,6 +47,7 @@ class Load(
     bucket of ``models.sketch`` to a count.  ``events`` counts every event of any kind.
     ``tokens_in_started`` are prompt tokens of started requests, ``tokens_in``/``tokens_out``
     those of finished ones.  ``sent_us`` is the newest ``at`` folded in, microseconds.
+    ``started_of`` names the variant of each of ``started_s``; empty: all are of the default one.
     """
 
     v: Version = version()
@@ -71,6 +72,7 @@ class Load(
     pods: dict[str, PodGauge] = {}
     replicas: dict[str, ReplicaGauge] = {}
     started_s: tuple[float, ...] = ()
+    started_of: tuple[str, ...] = ()
 
 
 class SourceProgress(Struct, frozen=True, gc=False, kw_only=True, array_like=True):

@@ -139,7 +139,11 @@ class Replicas(Model):
 
 
 class Demand(Model):
-    """Unit demand is counted in, and what one ready replica serves of it within the SLO."""
+    """Unit demand is counted in, and what one ready replica serves of it within the SLO.
+
+    Where ``per_replica`` is left out and there is an SLO it is learned, and the unit too if that
+    is left out (docs/capacity.md).
+    """
 
     unit: Literal["concurrency", "requests", "tokens"] = "concurrency"
     per_replica: Positive | None = None

@@ -1,7 +1,8 @@
-"""The forecaster: the online expert where it has earned trust, else the last value.
+"""The forecaster: a mixture of experts, and how far it misses.
 
-Rule: causal, on the grid of steps; its scale is the workload's own recent change; it says which
-of its two models spoke and why (the trust gate), with hysteresis.
+Rule: causal, on the grid of steps; its scale is the workload's own recent misses, so that ten
+times the demand is ten times the forecast; it says how far it is to be trusted and why (the trust
+gate), with hysteresis.  A gap is no demand of zero: nothing is learned of it.
 Flow: DemandMeter steps -> Forecaster -> Outlook -> Scaler.
 """
 
@@ -9,147 +10,161 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import Literal
-
-from msgspec import Struct
 
 from models.demand import STEP_S
-from models.forecasting.promises import Promise, Promises
-from models.forecasting.residual import FEATURES, ModelState, ResidualModel
-from models.forecasting.residuals import Largest, Residuals
+from models.forecasting.bands import ANCHORS, Asked, Bands, Place
+from models.forecasting.drift import Drift
+from models.forecasting.experts import FURTHEST, NAMES, PRIOR, Moment, look, pack, unpack
+from models.forecasting.grid import keep
+from models.forecasting.levels import Levels
+from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
+from models.forecasting.outlook import ForecasterState, Outlook
+from models.forecasting.promises import MOST, Promise, Promises
+from models.forecasting.residual import EVERY_S, FEATURES, HALF_LIFE_S, ResidualModel
+from models.forecasting.season import Season
+from models.forecasting.spread import PRIOR as PRIOR_MISS
+from models.forecasting.spread import Scale, Spread
+from models.forecasting.trust import COLD_LABELS, Gate
 
-COLD_LABELS = 30
-"""Labels below which nothing is claimed: five minutes of steps."""
+VERSION = "mixture/1"
 
-TRUST_BELOW = 0.98
-TRUST_ABOVE = 1.02
-"""Hysteresis of the trust gate, as a ratio of the expert's error to the last value's."""
+DRIFTED = 0.2
+"""What the residuals of before a drift still count."""
 
-ERROR_HALF_LIFE_S = 900.0
-SCALE_HALF_LIFE_S = 900.0
-FAST_HALF_LIFE_S = 60.0
-SLOW_HALF_LIFE_S = 600.0
+APART_S = 30.0
+YOUNG_LABELS = 360
+"""After an hour of steps promises are made this far apart: those between overlap, tell next to
+nothing more, and are two thirds of the work on the live grid."""
 
-COLD_MARGIN = 0.5
-"""Margin over the last value while cold: wide, and said to be so."""
+_INPUTS = len(FEATURES) + 3
+_ASKED = len(ANCHORS) + 2
 
-LAGS = 30
-"""Steps that the features look back."""
-
-DAY_S = 86_400
-
-Trust = Literal["predictive", "reactive", "cold"]
-
-
-def decay(half_life_s: float) -> float:
-    """Weight kept per step for a half-life in seconds: 0.5 ** (STEP_S / half_life_s)."""
-    return float(0.5 ** (STEP_S / half_life_s))
-
-
-KEEP_ERROR = decay(ERROR_HALF_LIFE_S)
-KEEP_SCALE = decay(SCALE_HALF_LIFE_S)
-KEEP_FAST = decay(FAST_HALF_LIFE_S)
-KEEP_SLOW = decay(SLOW_HALF_LIFE_S)
-
-
-class Outlook(Struct, frozen=True, array_like=True, gc=False):
-    """What the forecaster says at one step; ``scale`` turns residuals into demand."""
-
-    step: int
-    horizon_steps: int
-    last: float
-    centre: float
-    scale: float
-    trust: Trust
-    why: str
-
-
-class ForecasterState(Struct, frozen=True, array_like=True):
-    """A forecaster as a snapshot has it."""
-
-    model: ModelState
-    promises: list[Promise]
-    values: list[float]
-    starts: tuple[float, float]
-    averages: tuple[float, float, float]
-    """(scale, fast, slow)"""
-    errors: tuple[float, float]
-    """(expert, last value)"""
-    trusted: bool
-    missed: tuple[int, list[tuple[int, float]]]
-    expert: bytes
-    last: bytes
-    outlook: Outlook | None
+_BEGIN = Place(0.0, 1.0)
 
 
 class Forecaster:
     """One workload's forecaster; ``close`` it step by step, in order."""
 
     __slots__ = (
-        "_error",
-        "_error_last",
-        "_expert",
-        "_fast",
+        "_bands",
+        "_changes",
+        "_drift",
+        "_gate",
         "_known",
-        "_last",
+        "_labelled",
+        "_labels",
+        "_levels",
         "_missed",
+        "_mixture",
         "_model",
+        "_place",
         "_promises",
-        "_scale",
-        "_slow",
-        "_starts",
-        "_trusted",
-        "_values",
+        "_recent",
+        "_season",
+        "_spread",
         "outlook",
+        "step_s",
     )
 
-    def __init__(self) -> None:
-        """Knows nothing."""
+    def __init__(self, step_s: int = STEP_S) -> None:
+        """Knows nothing.  ``step_s`` is the grid's step: 10 s live."""
+        self.step_s = step_s
         self._model = ResidualModel()
-        self._promises = Promises(len(FEATURES))
-        self._values = array("d")
-        """The newest ``LAGS`` + 1 values, oldest first."""
-        self._starts = (0.0, 0.0)
-        """Request starts of the last two steps."""
-        self._scale = 0.0
-        self._fast = 0.0
-        self._slow = 0.0
-        self._error = 0.0
-        self._error_last = 0.0
-        self._trusted = False
-        self._missed = Largest()
+        self._promises = Promises(_ASKED, _INPUTS)
+        self._levels = Levels()
+        self._season = Season()
+        self._spread = Spread()
+        self._mixture = Mixture(PRIOR)
+        self._bands = Bands()
+        self._place = _BEGIN
+        """What the bands of the outlook are taken from."""
+        self._drift = Drift()
+        self._recent = (-1, 0.0, 0.0)
+        self._labels = 0
+        self._labelled = -1
+        self._missed = 0.0
+        """The largest miss, fading."""
+        self._gate = Gate()
         self._known: tuple[float, float | None] | None = None
         """(level, quantile) asked for last, until one more step is over."""
-        self._expert = Residuals()
-        self._last = Residuals()
+        self._changes = array("f")
+        """What the experts said of the outlook."""
         self.outlook: Outlook | None = None
 
     @property
     def learned(self) -> int:
         """Labels learned so far."""
-        return self._model.learned
+        return self._labels
 
     def close(self, step: int, value: float, starts: float, horizon_steps: int) -> None:
-        """Step ``step`` is over and its value known: learn what was promised of it, look ahead."""
+        """Step ``step`` is over and its value known: learn what was promised of it, look ahead.
+
+        Steps that are left out are gaps; a value that is no demand (NaN, infinite, negative) is
+        as if it was left out.
+        """
+        if not 0.0 <= value < math.inf:
+            return
         self._known = None
         self._learn(step, value)
-        self._track(value, starts)
-        features = array("f", self._features(step))
-        scale = max(self._scale, 0.05 * self._slow, 1e-9)
-        change = self._model.predict(features) * scale
-        self._model.rest()
-        centre = max(value + change, 0.0)
-        self._promises.add((step + horizon_steps, value, centre, scale), features)
-        trust, why = self._trust()
+        before, last, started = self._recent
+        known = before >= 0
+        elapsed_s = float(self.step_s * max(step - before, 1)) if known else float(self.step_s)
+        at_s = (step + 0.5) * self.step_s
+        self._levels.add(value, elapsed_s)
+        self._season.add(at_s, value)
+        scale, day = self._scale(value)
+        adjacent = known and step == before + 1
+        said = look(
+            self._levels,
+            self._season,
+            Moment(
+                last=value,
+                back=value - last if adjacent else 0.0,
+                starts=(starts - started) / (1.0 + starts + started) if adjacent else 0.0,
+                scale=scale,
+                at_s=at_s,
+                step_s=self.step_s,
+                ahead_s=float(horizon_steps * self.step_s),
+            ),
+        )
+        self._recent = (step, value, starts)
+        lowest = -value / scale
+        expert = max(self._model.predict(said.features), lowest)
+        changes = (*said.changes, expert)
+        self._changes = array("f", changes)
+        mixed = max(self._mixture.predict(changes), lowest)
+        trust, why = self._gate.trust(self._labels)
+        change = mixed if trust == "predictive" else 0.0
+        self._place = Place(change, min(day / scale, FURTHEST))
+        if step % self._stride(horizon_steps) == 0:
+            asked = self._bands.ask(self._place)
+            self._promises.add(
+                step + horizon_steps,
+                value,
+                scale if self._labels >= COLD_LABELS else -scale,
+                (mixed, *self._place),
+                (*asked.band, asked.near, asked.plain),
+                pack(said, expert),
+            )
         self.outlook = Outlook(
             step=step,
             horizon_steps=horizon_steps,
             last=value,
-            centre=centre if trust == "predictive" else value,
+            centre=max(value + change * scale, 0.0) if change else value,
             scale=scale,
             trust=trust,
             why=why,
         )
+
+    def experts(self) -> dict[str, float]:
+        """Demand at the horizon as each expert says it; empty until a step was closed here."""
+        outlook = self.outlook
+        if outlook is None or not self._changes:
+            return {}
+        return {
+            name: max(outlook.last + change * outlook.scale, 0.0)
+            for name, change in zip(NAMES, self._changes, strict=True)
+        }
 
     def quantile(self, level: float) -> float | None:
         """Demand at ``level`` at the horizon; None before the first step is closed."""
@@ -161,110 +176,115 @@ class Forecaster:
         outlook = self.outlook
         if outlook is None:
             return None
-        residual = self._residuals(outlook).quantile(level)
-        if outlook.trust == "cold" or residual is None:
-            return outlook.last * (1.0 + COLD_MARGIN)
-        # Scales from a quiet time make giants of a burst's residuals; what is added is never
-        # more than was ever missed by within the window.
-        margin = min(residual * outlook.scale, self._missed.value())
-        return max(outlook.centre + margin, 0.0)
+        scale = outlook.scale
+        change = self._bands.quantile(level, self._place)
+        if change is not None and outlook.trust != "cold":
+            # Scales from a quiet time make giants of a burst's residuals; what is added is never
+            # more than was ever missed by within the window.
+            reached = min(outlook.last + change * scale, outlook.centre + self._missed)
+        else:
+            # Nothing is known of tails yet: those of a Laplace distribution, which are wide.
+            supposed = math.log(0.5 / max(1.0 - level, 1e-9))
+            wide = max(scale, PRIOR_MISS * outlook.last)
+            reached = outlook.last + max(change or supposed, supposed) * wide
+        return max(reached, 0.0)
 
     def overload_probability(self, capacity: float) -> float | None:
         """Chance that demand at the horizon exceeds ``capacity``; None while cold."""
         outlook = self.outlook
         if outlook is None or outlook.trust == "cold":
             return None
-        if capacity - outlook.centre > self._missed.value():
+        if capacity - outlook.centre > self._missed:
             return 0.0  # Never missed by so much within the window.
-        return self._residuals(outlook).above((capacity - outlook.centre) / outlook.scale)
+        return self._bands.above((capacity - outlook.last) / outlook.scale, self._place)
 
-    def _residuals(self, outlook: Outlook) -> Residuals:
-        return self._expert if outlook.trust == "predictive" else self._last
+    def _stride(self, horizon_steps: int) -> int:
+        """Of so many steps one is promised: no more than fit, later no closer than ``APART_S``."""
+        apart = round(APART_S / self.step_s) if self._labels >= YOUNG_LABELS else 1
+        return max(-(-horizon_steps // MOST), min(apart, horizon_steps), 1)
+
+    def _scale(self, newest: float) -> Scale:
+        return self._spread.scale(self._levels.averages[1], newest, self.step_s)
 
     def _learn(self, step: int, value: float) -> None:
         while (due := self._promises.due) is not None and due <= step:
-            last, centre, scale, features = self._promises.pop()
-            if due < step:
-                continue  # The horizon was shortened: its step went by unmatched.
-            self._model.learn(features, (value - last) / scale)
-            self._expert.add((value - centre) / scale)
-            self._last.add((value - last) / scale)
-            self._missed.add(value - min(centre, last))
-            # Relative to the scale of its time, so that one burst does not outvote the rest.
-            self._error = KEEP_ERROR * self._error + abs(value - centre) / scale
-            self._error_last = KEEP_ERROR * self._error_last + abs(value - last) / scale
-            moved = abs(value - last)
-            first = self._model.learned == 1
-            self._scale = moved if first else KEEP_SCALE * self._scale + (1 - KEEP_SCALE) * moved
+            promise = self._promises.pop()
+            if due == step:  # Else its step was a gap, or the horizon was shortened.
+                self._settle(promise, value)
 
-    def _track(self, value: float, starts: float) -> None:
-        if not self._values:
-            self._fast = self._slow = value
-        self._fast = KEEP_FAST * self._fast + (1 - KEEP_FAST) * value
-        self._slow = KEEP_SLOW * self._slow + (1 - KEEP_SLOW) * value
-        self._starts = (self._starts[1] if self._values else starts, starts)
-        self._values = self._values[-LAGS:]
-        self._values.append(value)
+    def _settle(self, promise: Promise, value: float) -> None:
+        """A promise's step is over, with ``value``."""
+        overlap = float(len(self._promises) + 1)
+        since = promise.due - self._labelled if self._labels else 1
+        elapsed_s = float(self.step_s * max(since, 1))
+        self._labels += 1
+        self._labelled = promise.due
+        scale = abs(promise.scale)
+        actual = (value - promise.last) / scale
+        centre = max(promise.last + promise.said * scale, 0.0)
+        features, changes = unpack(promise.inputs)
+        every = max(round(EVERY_S / elapsed_s), 1)
+        if self._labels % every == 0:
+            kept = keep(HALF_LIFE_S, every * elapsed_s)
+            self._model.learn(features, actual, kept)
+        kept = keep(SHARE_HALF_LIFE_S, elapsed_s)
+        self._mixture.learn(changes, actual, overlap=overlap, kept=kept)
+        self._spread.add(abs(value - centre), self._levels.averages[1], elapsed_s)
+        faded = keep(HALF_LIFE_S, elapsed_s)
+        self._missed = max(self._missed * faded, value - min(centre, promise.last))
+        if promise.scale > 0:
+            place = Place(promise.said, promise.day)
+            asked = Asked(promise.asked[:-2], *promise.asked[-2:])
+            self._bands.settle(actual, asked, overlap=overlap, kept=kept)
+        else:
+            # It was supposed, not known: what is known now is better.
+            known, day = self._scale(promise.last)
+            place = Place(promise.said * scale / known, day / known)
+            actual *= scale / known
+        self._bands.add(actual, place, elapsed_s)
+        if self._drift.add(actual - place.centre, overlap):
+            self._drifted()
+        error = abs(value - promise.last - promise.mixed * scale)
+        self._gate.add(error / scale, abs(value - promise.last) / scale, elapsed_s)
 
-    def _features(self, step: int) -> tuple[float, ...]:
-        values = self._values
-        now = values[-1]
-        unit = max(self._scale, 0.05 * self._slow, 1e-9)
-        angle = 2 * math.pi * ((step * STEP_S) % DAY_S) / DAY_S
-
-        def back(steps: int) -> float:
-            return (now - values[max(len(values) - 1 - steps, 0)]) / unit
-
-        return (
-            back(1),
-            back(3),
-            back(6),
-            back(LAGS),
-            (self._fast - now) / unit,
-            (self._slow - now) / unit,
-            (self._starts[1] - self._starts[0]) / (1.0 + self._starts[1]),
-            math.sin(angle),
-            math.cos(angle),
-        )
-
-    def _trust(self) -> tuple[Trust, str]:
-        learned = self._model.learned
-        if learned < COLD_LABELS:
-            return "cold", f"{learned} of {COLD_LABELS} steps learned"
-        ratio = self._error / self._error_last if self._error_last > 0 else 1.0
-        self._trusted = ratio < (TRUST_ABOVE if self._trusted else TRUST_BELOW)
-        why = f"error {ratio:.2f} times the last value's"
-        return ("predictive" if self._trusted else "reactive"), why
+    def _drifted(self) -> None:
+        """Misses are larger than they were: the past counts less."""
+        self._bands.fade(DRIFTED)
+        self._spread.forget()
 
     def state(self) -> ForecasterState:
         """All that was learned and promised."""
         return ForecasterState(
             model=self._model.state(),
             promises=self._promises.state(),
-            values=self._values.tolist(),
-            starts=self._starts,
-            averages=(self._scale, self._fast, self._slow),
-            errors=(self._error, self._error_last),
-            trusted=self._trusted,
-            missed=self._missed.state(),
-            expert=self._expert.state(),
-            last=self._last.state(),
+            levels=self._levels.state(),
+            season=self._season.state(),
+            spread=self._spread.state(),
+            weights=self._mixture.state(),
+            bands=self._bands.state(),
+            drift=self._drift.state(),
+            gate=self._gate.state(),
+            recent=self._recent,
+            learned=(self._labels, self._labelled, self._missed),
+            place=self._place,
             outlook=self.outlook,
         )
 
     @classmethod
-    def restored(cls, state: ForecasterState) -> Forecaster:
+    def restored(cls, state: ForecasterState, step_s: int = STEP_S) -> Forecaster:
         """The forecaster of a state: it goes on as the one that the state was taken of."""
-        made = cls()
+        made = cls(step_s)
         made._model = ResidualModel.restored(state.model)
-        made._promises = Promises.restored(len(FEATURES), state.promises)
-        made._values = array("d", state.values)
-        made._starts = state.starts
-        made._scale, made._fast, made._slow = state.averages
-        made._error, made._error_last = state.errors
-        made._trusted = state.trusted
-        made._missed = Largest(*state.missed)
-        made._expert = Residuals(state.expert)
-        made._last = Residuals(state.last)
+        made._promises = Promises(_ASKED, _INPUTS, state.promises)
+        made._levels = Levels(state.levels)
+        made._season = Season(state.season)
+        made._spread = Spread(state.spread)
+        made._mixture = Mixture(PRIOR, state.weights)
+        made._bands = Bands(state.bands)
+        made._drift = Drift(state.drift)
+        made._gate = Gate(state.gate)
+        made._recent = state.recent
+        made._labels, made._labelled, made._missed = state.learned
+        made._place = Place(*state.place)
         made.outlook = state.outlook
         return made

@@ -1,71 +1,99 @@
-"""Promises: forecasts whose step is not over yet, oldest first, packed as numbers.
+"""Promises: forecasts whose step is not over yet, oldest first, packed as bytes.
 
-Rule: features are 32-bit floats, which is what a snapshot has; here they stand in 64 bits, where
-they lose nothing, because one array of numbers takes a third of what objects would.
+Rule: what was looked at and asked is kept in 16 bits, in scales, to three digits, and what a
+forecast is judged by in 32 and 64; at most ``MOST`` are in flight, so that a long horizon costs
+no more than a middling one.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
+from struct import Struct as Packing
+from typing import NamedTuple
 
-from msgspec import Struct
+MOST = 48
+"""In flight: with a horizon of more steps only every second, third, ... step is promised."""
 
 
-class Promise(Struct, frozen=True, array_like=True, gc=False):
-    """A forecast whose step is not over yet."""
+class Promise(NamedTuple):
+    """A forecast whose step is not over yet; all but ``due``, ``last`` and ``scale`` in scales.
+
+    ``scale`` negative: it is what was supposed before anything was learned.  ``mixed`` is the
+    mixture's change of demand and ``said`` the one that was given out; ``day`` the scale of the
+    day over ``scale``; ``asked`` the quantiles that were given out; ``inputs`` what was
+    looked at (``experts.pack``).
+    """
 
     due: int
     last: float
-    centre: float
     scale: float
-    features: bytes
-    """32-bit floats, of ``FEATURES``."""
+    mixed: float
+    said: float
+    day: float
+    asked: tuple[float, ...]
+    inputs: tuple[float, ...]
 
 
 class Promises:
-    """A queue of promises of so many features each."""
+    """A queue of promises of ``asked`` quantiles and ``inputs`` numbers each."""
 
-    __slots__ = ("_packed", "_width")
+    __slots__ = ("_asked", "_packed", "_packing")
 
-    def __init__(self, features: int) -> None:
-        """None was made."""
-        self._packed = array("d")
-        self._width = 4 + features
+    def __init__(self, asked: int, inputs: int, state: bytes = b"") -> None:
+        """``state`` is what ``state`` gave.  Raises ``ValueError``: it is not whole."""
+        self._asked = asked
+        self._packing = _packing(asked + inputs)
+        if len(state) % self._packing.size:
+            raise ValueError(f"{len(state)} bytes are no whole promises")
+        self._packed = bytearray(state)
+
+    def __len__(self) -> int:
+        """How many are in flight."""
+        return len(self._packed) // self._packing.size
+
+    def state(self) -> bytes:
+        """All of them, packed."""
+        return bytes(self._packed)
 
     @property
     def due(self) -> int | None:
         """When the oldest is due, a step; None: there is none."""
-        return int(self._packed[0]) if self._packed else None
+        return int.from_bytes(self._packed[:8], "little", signed=True) if self._packed else None
 
-    def add(self, promise: tuple[int, float, float, float], features: Sequence[float]) -> None:
-        """Add (due, last, centre, scale), and 32-bit features."""
-        self._packed.extend((*promise, *features))
+    def add(
+        self,
+        due: int,
+        last: float,
+        scale: float,
+        changes: tuple[float, float, float],
+        asked: Sequence[float],
+        inputs: Sequence[float],
+    ) -> None:
+        """Add one; ``changes`` are ``mixed``, ``said`` and ``day``.
 
-    def pop(self) -> tuple[float, float, float, Sequence[float]]:
-        """Take the oldest away: (last, centre, scale, features)."""
-        taken = self._packed[: self._width]
-        del self._packed[: self._width]
-        return taken[1], taken[2], taken[3], taken[4:]
+        Those due later are withdrawn: the horizon was shortened.  With ``MOST`` in flight, it was
+        prolonged, and this one is left out.
+        """
+        packed, size = self._packed, self._packing.size
+        while packed and int.from_bytes(packed[-size : 8 - size], "little", signed=True) > due:
+            del packed[-size:]
+        if len(packed) >= MOST * size:
+            return
+        packed += self._packing.pack(due, last, scale, *changes, *asked, *inputs)
 
-    def state(self) -> list[Promise]:
-        """All of them."""
-        packed, width = self._packed, self._width
-        return [
-            Promise(
-                due=int(packed[begin]),
-                last=packed[begin + 1],
-                centre=packed[begin + 2],
-                scale=packed[begin + 3],
-                features=array("f", packed[begin + 4 : begin + width]).tobytes(),
-            )
-            for begin in range(0, len(packed), width)
-        ]
+    def pop(self) -> Promise:
+        """Take the oldest away."""
+        due, last, scale, mixed, said, day, *rest = self._packing.unpack_from(self._packed)
+        del self._packed[: self._packing.size]
+        asked = self._asked
+        return Promise(due, last, scale, mixed, said, day, tuple(rest[:asked]), tuple(rest[asked:]))
 
-    @classmethod
-    def restored(cls, features: int, state: Sequence[Promise]) -> Promises:
-        """The promises of a state."""
-        made = cls(features)
-        for held in state:
-            made.add((held.due, held.last, held.centre, held.scale), array("f", held.features))
-        return made
+
+_PACKINGS: dict[int, Packing] = {}
+
+
+def _packing(numbers: int) -> Packing:
+    """Of a promise with so many numbers after its ``day``; made once, all workloads share it."""
+    if numbers not in _PACKINGS:
+        _PACKINGS[numbers] = Packing(f"<qdd3f{numbers}e")
+    return _PACKINGS[numbers]

@@ -1,7 +1,7 @@
 """The online expert: Bayesian linear regression on the change since the last value.
 
-Rule: inputs are scaled, the target is in units of the workload's own recent change, so that
-nothing here depends on how large a workload is.  Wraps River (its only importer).
+Rule: features and target are in units of what forecasts miss by, so that nothing here depends on
+how large a workload is, and nothing needs another scaler.  Wraps River.
 """
 
 from __future__ import annotations
@@ -9,32 +9,51 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from operator import mul
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from river import linear_model, preprocessing
+from river import linear_model
 
-SMOOTHING = 0.9995
-"""Forgetting per learned step (River's own); on a 10 s grid a half-life of about 4 hours."""
+HALF_LIFE_S = 43_200.0
+"""Of what was learned.  River's smoothing is 0.5 ** (step / half-life): 0.99984 a 10 s step."""
 
-VERSION = "bayes-lr/1"
+EVERY_S = 60.0
+"""Of the pairs of so many seconds one is learned: those between tell much the same, and on the
+live grid five sixths of the work are saved."""
 
-FEATURES = ("back1", "back3", "back6", "back30", "fast", "slow", "starts", "sin", "cos")
-"""Changes since so many steps ago, distances to two averages, rise of request starts, time of
-day; all but the last three in scales."""
+PRIOR_PAIRS = 150.0
+"""Pairs that the prior (no change) weighs as much as; River's ``alpha`` follows from it."""
+
+FEATURES = (
+    "minute",
+    "minutes5",
+    "minutes15",
+    "hour",
+    "season",
+    "back",
+    "starts",
+    "sin",
+    "cos",
+)
+"""Distances to averages, change of the days before, of the last step; rise of request starts;
+time of day.  All but the last three in scales."""
+
+LARGEST = 20.0
+"""What a feature is cut at, and 10 what a target is: one burst does not turn the model over."""
+
+LARGEST_TARGET = 10.0
 
 
 class ModelState(Struct, frozen=True, array_like=True):
-    """A model as a snapshot has it: 64-bit floats, row by row, nothing lost.
+    """A model as a snapshot has it: 64-bit floats, nothing lost.
 
-    ``precision`` is the upper triangle of the posterior's precision matrix, ``natural`` its
-    natural mean; ``means`` and ``variances`` are the scaler's, by ``FEATURES``.
+    ``precision`` is the upper triangle of the posterior's precision matrix, row by row,
+    ``natural`` its natural mean.
     """
 
     learned: int
-    means: bytes
-    variances: bytes
     precision: bytes
     natural: bytes
 
@@ -46,23 +65,24 @@ _INDEX = {name: place for place, name in enumerate(FEATURES)}
 _UPPER = np.triu_indices(WIDTH)
 _UPPER_FLAT = _UPPER[0] * WIDTH + _UPPER[1]
 _LOWER_FLAT = _UPPER[1] * WIDTH + _UPPER[0]
-_PARTS = (WIDTH, 2 * WIDTH, 2 * WIDTH + len(_UPPER[0]), 3 * WIDTH + len(_UPPER[0]))
-"""Where means, variances, precision and natural mean end in a packed model."""
+_TRIANGLE = len(_UPPER[0])
 
 
 class ResidualModel:
     """Predicts ``(y(t + h) - y(t)) / scale`` from features at t.
 
-    River's objects take 4 kB and a model's numbers 0.6: between two steps only these are kept
-    (``rest``), and the objects are made of them again, as they were to the last bit.
+    River's objects take 4 kB and a model's numbers 0.5: only these are kept, and River's objects
+    are made of them again for each pair that is learned, as they were to the last bit.
     """
 
-    __slots__ = ("_awake", "_packed", "learned")
+    __slots__ = ("_means", "_packed", "learned")
 
     def __init__(self) -> None:
         """Nothing learned."""
-        self._awake: _River | None = None
         self._packed = array("d")
+        """Precision's upper triangle, natural mean."""
+        self._means: array[float] | None = None
+        """The posterior mean; None: not worked out."""
         self.learned = 0
 
     def predict(self, features: Sequence[float]) -> float:
@@ -72,34 +92,30 @@ class ResidualModel:
         """
         if self.learned == 0:
             return 0.0
-        predicted = self._river().predict(dict(zip(FEATURES, features, strict=True)))
+        if self._means is None:
+            # As ``learn_one`` with smoothing does.
+            model = self._river(0.5)
+            model._ss_inv_arr = np.asfortranarray(np.linalg.inv(model._ss_arr))
+            self._means = array("d", (model._ss_inv_arr @ model._eta_arr).tobytes())
+        predicted = sum(map(mul, self._means, cut(features)))
         return predicted if math.isfinite(predicted) else 0.0
 
-    def learn(self, features: Sequence[float], target: float) -> None:
-        """Learn one pair, when its step is over.  Targets beyond 10 scales are cut there."""
-        named = dict(zip(FEATURES, features, strict=True))
-        self._river().learn(named, min(max(target, -10.0), 10.0))
+    def learn(self, features: Sequence[float], target: float, smoothing: float) -> None:
+        """Learn one pair, when its step is over.  ``smoothing`` is what is kept of the past."""
+        model = self._river(smoothing)
+        named = dict(zip(FEATURES, cut(features), strict=True))
+        model.learn_one(named, min(max(target, -LARGEST_TARGET), LARGEST_TARGET))
+        model._ensure_m()
         self.learned += 1
-        self._packed = array("d")
-
-    def rest(self) -> None:
-        """Keep the numbers alone until the next step."""
-        if self.learned and not self._packed and self._awake is not None:
-            self._packed = self._awake.pack()
-        self._awake = None
+        self._means = array("d", model._m_arr.tobytes())
+        packed = array("d", model._ss_arr.ravel()[_UPPER_FLAT].tobytes())
+        packed.frombytes(model._eta_arr.tobytes())
+        self._packed = packed
 
     def state(self) -> ModelState:
         """All that was learned."""
-        if self.learned == 0:
-            return ModelState(0, b"", b"", b"", b"")
-        if not self._packed and self._awake is not None:
-            self._packed = self._awake.pack()
-        packed, begin, parts = self._packed, 0, []
-        for end in _PARTS:
-            parts.append(packed[begin:end].tobytes())
-            begin = end
-        means, variances, precision, natural = parts
-        return ModelState(self.learned, means, variances, precision, natural)
+        packed = self._packed
+        return ModelState(self.learned, packed[:_TRIANGLE].tobytes(), packed[_TRIANGLE:].tobytes())
 
     @classmethod
     def restored(cls, state: ModelState) -> ResidualModel:
@@ -110,60 +126,29 @@ class ResidualModel:
         made = cls()
         made.learned = state.learned
         if state.learned:
-            parts = state.means, state.variances, state.precision, state.natural
-            made._packed = array("d", b"".join(parts))
-            if len(made._packed) != _PARTS[-1]:
-                raise ValueError(f"{len(made._packed)} numbers in place of {_PARTS[-1]}")
+            made._packed = array("d", state.precision + state.natural)
+            if len(made._packed) != _TRIANGLE + WIDTH:
+                wanted = _TRIANGLE + WIDTH
+                raise ValueError(f"{len(made._packed)} numbers in place of {wanted}")
         return made
 
-    def _river(self) -> _River:
-        if self._awake is None:
-            self._awake = _River(self.learned, self._packed)
-        return self._awake
-
-
-class _River:
-    """River's own objects, of a packed model.  It rests on private parts of the pinned River."""
-
-    __slots__ = ("_stale", "model", "scale")
-
-    def __init__(self, learned: int, packed: array[float]) -> None:
-        scale: Any = preprocessing.StandardScaler()
-        model: Any = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
-        self.scale, self.model = scale, model
-        self._stale = learned > 0
-        """Whether the inverse of the precision is not there: ``learn_one`` makes it anew."""
-        if not learned:
+    def _river(self, smoothing: float) -> Any:  # noqa: ANN401 - River's arrays are private
+        """River's own object, of these numbers.  It rests on private parts of the pinned River."""
+        model: Any = linear_model.BayesianLinearRegression(smoothing=smoothing)
+        if not self.learned:
+            model.alpha = 1.0 / (PRIOR_PAIRS * (1.0 - smoothing))
             model._ensure_features(FEATURES)
-            return
-        means, variances, precision, _ = _PARTS
-        scale.counts = dict.fromkeys(FEATURES, learned)
-        scale.means = dict(zip(FEATURES, packed[:means], strict=True))
-        scale.vars = dict(zip(FEATURES, packed[means:variances], strict=True))
+            return model
         whole = np.empty(WIDTH * WIDTH)
-        whole[_UPPER_FLAT] = whole[_LOWER_FLAT] = packed[variances:precision]
+        whole[_UPPER_FLAT] = whole[_LOWER_FLAT] = self._packed[:_TRIANGLE]
         model._idx, model._cap = _INDEX, WIDTH
         model._ss_arr = whole.reshape(WIDTH, WIDTH)
-        model._eta_arr = np.array(packed[precision:])
+        model._eta_arr = np.array(self._packed[_TRIANGLE:])
+        return model
 
-    def learn(self, named: dict[str, float], target: float) -> None:
-        self.scale.learn_one(named)
-        self.model.learn_one(self.scale.transform_one(named), target)
-        self._stale = False
 
-    def predict(self, named: dict[str, float]) -> float:
-        if self._stale:
-            # As ``learn_one`` with smoothing does.
-            self.model._ss_inv_arr = np.asfortranarray(np.linalg.inv(self.model._ss_arr))
-            self.model._m_dirty = True
-            self._stale = False
-        return float(self.model.predict_one(self.scale.transform_one(named)))
-
-    def pack(self) -> array[float]:
-        """Its numbers."""
-        model = self.model
-        packed = array("d", map(self.scale.means.__getitem__, FEATURES))
-        packed.extend(map(self.scale.vars.__getitem__, FEATURES))
-        packed.frombytes(model._ss_arr.ravel()[_UPPER_FLAT].tobytes())
-        packed.frombytes(model._eta_arr.tobytes())
-        return packed
+def cut(features: Sequence[float]) -> Sequence[float]:
+    """Features cut at ``LARGEST``."""
+    if max(features) <= LARGEST and min(features) >= -LARGEST:
+        return features
+    return [min(max(value, -LARGEST), LARGEST) for value in features]

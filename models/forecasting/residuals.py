@@ -1,98 +1,90 @@
-"""Residuals: what a forecast missed by, in its own scales, and the quantiles of that.
+"""Residuals: what forecasts missed by, in scales, as a histogram that fades; and its quantiles.
 
-Rule: a rolling window of time (an hour of steps), so that the spread follows the traffic; the
-quantile is the nearest rank, without interpolation.
+Rule: constant memory, about a day of past at any step; within a bin quantiles run straight.
+Source: decaying histograms, as in Kubernetes' VPA recommender.
+Flow: Forecaster: residuals -> Residuals -> Bands.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left
+from itertools import accumulate
 
-KEPT = 360
-"""Residuals kept: an hour of 10 s steps."""
+from models.forecasting.grid import keep
 
-ENOUGH = 20
-"""Residuals below which a quantile is not claimed."""
+HALF_LIFE_S = 43_200.0
+"""Of what was seen: half a day, so that about a day of it counts."""
+
+BINS = 64
+BELOW = 16
+"""Bins below 0: what is asked for is above the centre, so that is where most of them are."""
+
+NEAR = 0.3
+WORST = 30.0
+"""Edges are NEAR * sinh(k * step): equal ones near 0, 11 % wider each further off; the last bin
+ends at ``WORST`` scales, and what is beyond is in it."""
+
+_PER_BIN = math.asinh(WORST / NEAR) / (BINS - BELOW)
+EDGES: tuple[float, ...] = tuple(
+    NEAR * math.sinh((edge - BELOW) * _PER_BIN) for edge in range(BINS + 1)
+)
+
+_FULL = 1e12
+"""Weight of a newest residual at which all are made smaller again."""
 
 
 class Residuals:
-    """A rolling window of scaled residuals; in 32 bits, which is what a snapshot has."""
+    """A fading histogram of scaled residuals."""
 
-    __slots__ = ("_place", "_ring")
+    __slots__ = ("_held", "_sums", "_weight")
 
-    def __init__(self, state: bytes = b"") -> None:
+    def __init__(self, state: tuple[float, bytes] = (1.0, b"")) -> None:
         """``state`` is what ``state`` gave."""
-        self._ring = array("f", state)
-        self._place = 0
-        """Where the oldest is, once the ring is full."""
+        self._weight, held = state
+        """The weight that the newest one had."""
+        self._held = array("f", held) or array("f", bytes(4 * BINS))
+        self._sums: array[float] | None = None
+        """Cumulated, until one more is added."""
 
-    def __len__(self) -> int:
-        """How many are held."""
-        return len(self._ring)
+    def state(self) -> tuple[float, bytes]:
+        """What ``__init__`` takes; empty bytes: nothing was seen."""
+        return self._weight, self._held.tobytes() if any(self._held) else b""
 
-    def state(self) -> bytes:
-        """All of them as 32-bit floats, oldest first."""
-        return (self._ring[self._place :] + self._ring[: self._place]).tobytes()
+    def add(self, residual: float, elapsed_s: float) -> None:
+        """Add one, ``elapsed_s`` after the one before: what is older fades.
 
-    def add(self, residual: float) -> None:
-        """Add one; the oldest leaves."""
-        if len(self._ring) < KEPT:
-            self._ring.append(residual)
-            if len(self._ring) == KEPT:
-                self._ring = array("f", self._ring.tobytes())  # Without the room to grow.
-            return
-        self._ring[self._place] = residual
-        self._place = (self._place + 1) % KEPT
-
-    def quantile(self, level: float) -> float | None:
-        """The residual at ``level``; None with fewer than ``ENOUGH``.
-
-        Of 1..100 the 0.95 quantile is 95.
+        No old one is touched: the weight of the newest grows instead.
         """
-        if len(self._ring) < ENOUGH:
-            return None
-        rank = -(-len(self._ring) * round(level * 10_000) // 10_000)
-        return sorted(self._ring)[max(rank, 1) - 1]
+        self._weight /= keep(HALF_LIFE_S, elapsed_s)
+        place = math.floor(math.asinh(residual / NEAR) / _PER_BIN) + BELOW
+        self._held[min(max(place, 0), BINS - 1)] += self._weight
+        self._sums = None
+        if self._weight > _FULL:
+            self.fade(1.0)
 
-    def above(self, residual: float) -> float | None:
-        """Share of residuals above ``residual``; None with fewer than ``ENOUGH``."""
-        if len(self._ring) < ENOUGH:
-            return None
-        return sum([held > residual for held in self._ring]) / len(self._ring)
+    def fade(self, factor: float) -> None:
+        """All that was seen counts ``factor`` times what it did."""
+        scale = factor / self._weight
+        self._held = array("f", [weight * scale for weight in self._held])
+        self._weight = 1.0
+        self._sums = None
 
+    def quantile(self, level: float) -> float:
+        """The residual at ``level``; 0 with nothing seen.
 
-class Largest:
-    """The largest of the newest ``KEPT`` values, and of 0; by a monotonic queue."""
-
-    __slots__ = ("_numbers", "_values", "count")
-
-    def __init__(self, count: int = 0, held: Iterable[tuple[int, float]] = ()) -> None:
-        """``count`` values were added before; ``held`` is what was kept of them."""
-        self.count = count
-        pairs = list(held)
-        self._values = array("d", [value for _, value in pairs])
-        """Falling: each is the largest of those since."""
-        self._numbers = array("q", [number for number, _ in pairs])
-        """The number of each."""
-
-    def state(self) -> tuple[int, list[tuple[int, float]]]:
-        """What ``__init__`` takes."""
-        return self.count, list(zip(self._numbers, self._values, strict=True))
-
-    def add(self, value: float) -> None:
-        """Add one; the oldest leaves."""
-        values, numbers = self._values, self._numbers
-        while values and values[-1] <= value:
-            values.pop()
-            numbers.pop()
-        values.append(value)
-        numbers.append(self.count)
-        self.count += 1
-        if numbers[0] < self.count - KEPT:
-            values.pop(0)
-            numbers.pop(0)
-
-    def value(self) -> float:
-        """The largest."""
-        return max(self._values[0], 0.0) if self._values else 0.0
+        Of residuals spread evenly over 0 to 1 the 0.95 quantile is about 0.95.
+        """
+        sums = self._sums
+        if sums is None:
+            sums = self._sums = array("f", accumulate(self._held))
+        wanted = level * sums[-1]
+        if wanted <= 0.0:
+            return 0.0
+        place = bisect_left(sums, wanted)
+        if place >= BINS:  # 32 bits round.
+            return EDGES[-1]
+        below = sums[place - 1] if place else 0.0
+        begin = EDGES[place]
+        return begin + (wanted - below) / (sums[place] - below) * (EDGES[place + 1] - begin)

@@ -22,7 +22,7 @@ nearly as much as this one, and a week ago a tenth."""
 PRIOR_S = 7200.0
 """What is believed before anything was seen weighs as much as two hours of demand."""
 
-DEPTH = 1.0
+DEPTH = 2.0
 """What demand that exceeds capacity counts beside the demand that is in violation, because to
 lose a minute wholly must not be as cheap as to lose it a little."""
 

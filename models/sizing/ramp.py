@@ -75,14 +75,16 @@ class Ramp:
         self.projected = 0.0
         if len(values) < self._held:
             return
-        now, before, first = (
-            math.fsum(values[place : place + mean]) / mean for place in (2 * rise, rise, 0)
-        )
-        slope = min(now - before, before - first)
+        first, before, now = (values[place : place + mean] for place in (0, rise, 2 * rise))
+        mean_of = [math.fsum(part) / mean for part in (first, before, now)]
+        slope = min(mean_of[2] - mean_of[1], mean_of[1] - mean_of[0])
         total, weight = self._usual
-        if weight and slope > UNUSUAL * max(total / weight, NOTABLE * now):
+        usual = max(total / weight if weight else 0.0, NOTABLE * mean_of[2])
+        # Apart from each other: a step up within one of them is none of two rises.
+        rises = min(now) > max(before) and min(before) > max(first)
+        if weight and rises and slope > UNUSUAL * usual:
             on = slope * min(horizon_s, HORIZON_S) / RISE_S
-            self.projected = now + min(on, MOST * now)
+            self.projected = mean_of[2] + min(on, MOST * mean_of[2])
         self._usual = (
             total + self._forget * (abs(slope) - total),
             weight + self._forget * (1.0 - weight),

@@ -234,7 +234,7 @@ class Sizing:
         if self._ledger is None or self.standing is None or self._demand <= 0:
             return None
         best = self._ledger.cheapest(self.standing.budget)
-        return None if not best else self._paid / self._demand / best - 1.0
+        return self._paid / self._demand / best - 1.0 if best else None
 
     def _observe(self, stride: Stride) -> None:
         """What really happened in the step."""

@@ -23,7 +23,9 @@ COMMANDS = {
     "schema": "Print the JSON Schemas of all records.",
     "record": "Record decisions, and all that led to them, into a folder.",
     "replay": "Run a recorded step log through the core again.",
-    "backtest": "Policies side by side on a trace of yours, or a published one.",
+    "backtest": "Policies side by side on a trace, or a recording of yours.",
+    "forecast-eval": "How far the forecaster misses on a trace of yours, or a published one.",
+    "shadow": "What Foretide would have done, against what the running autoscaler did.",
 }
 
 
@@ -38,7 +40,7 @@ class _Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"streams.cli.{cmd_name}")
+        module = importlib.import_module(f"streams.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -6,19 +6,16 @@ Rule: progress on stderr, results on stdout and in files; files are written when
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli import options, recordings, trials
+
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
-    from lab.fluid.run import Progress
-    from lab.fluid.trial import Trial
     from lab.traces import Composed
-    from models.domain.spec import AgentScaler
 
 FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
 """As ``lab.traces.FORMATS`` (a test says so), which is heavy to import."""
@@ -29,10 +26,17 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.command("backtest")
 @click.option(
     "--trace",
-    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Azure LLM CSV, Mooncake JSON lines, ServeGen client CSV, step,value or NAB CSV; or .gz.",
 )
+@click.option(
+    "--from-log",
+    "log",
+    metavar="FOLDER|TOPIC",
+    help="In place of a trace: a recording of yours (foretide record), or the step log's topic.",
+)
+@recordings.workload
+@options.bootstrap
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by its content.")
 @click.option(
     "--step",
@@ -42,11 +46,9 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 )
 @click.option(
     "--startup",
-    default=155.0,
-    show_default=True,
     type=click.FloatRange(0, 86_400),
     metavar="SECONDS",
-    help="From asking for a replica until it serves.",
+    help="From asking for a replica until it serves. Default: 155; of a recording its median.",
 )
 @click.option("--policies", metavar="NAME,...", help="Default: all there are.")
 @click.option(
@@ -63,6 +65,17 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
     help="What one replica serves in a step, in the series' unit. Default: such that the first "
     "half's mean demand is 20 replicas at 0.7.",
 )
+@click.option(
+    "--hours",
+    type=click.FloatRange(0, min_open=True),
+    help="Only the trace's first so many hours. Default: all of it.",
+)
+@click.option(
+    "--violations",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="The budget, 0 to 1. Default: the spec's, else 0.01.",
+)
 @click.option("--compose", "recipe", metavar="SEED|step10x", help="Make the trace harder first.")
 @click.option("--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON; -: stdout.")
 @click.option(
@@ -74,30 +87,35 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.option("--series", "series_out", type=_OUT, metavar="OUT", help="Steps as CSV; -: stdout.")
 def command(
     *,
-    trace: Path,
+    trace: Path | None,
+    log: str | None,
+    workload: str | None,
+    bootstrap: str | None,
     form: str | None,
     step: int | None,
-    startup: float,
+    startup: float | None,
     policies: str | None,
     spec: Path | None,
     seed: int,
     capacity: float | None,
+    hours: float | None,
+    violations: float | None,
     recipe: str | None,
     json_out: str | None,
     html: Path | None,
     series_out: str | None,
 ) -> None:
-    """Run policies on a trace in the fluid plant, and score them alike.
+    """Run policies on a trace or a recording in the fluid plant, and score them alike.
 
     \b
     Examples:
       foretide backtest --trace week.60s.csv
       foretide backtest --trace week.60s.csv --startup 300 --policies foretide,hpa,hpa-tuned
       foretide backtest --trace week.60s.csv --compose 7 --json rows.json --series steps.csv
+      foretide backtest --from-log recording --workload prod/support-bot
     """
     from lab.fluid.backtest import backtest  # noqa: PLC0415 - heavy
     from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
-    from lab.traces import TraceError  # noqa: PLC0415 - heavy
 
     names = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
     unknown = [name for name in names if name not in POLICIES]
@@ -106,109 +124,48 @@ def command(
             f"no policy {', '.join(map(repr, unknown))}; there are: {', '.join(POLICIES)}",
             param_hint="--policies",
         )
-    scaler = None if spec is None else _scaler(spec)
-    try:
-        composed = _composed(trace, form, step, seed, recipe)
-        trial = _trial(composed, scaler, startup=startup, seed=seed, capacity=capacity)
-    except TraceError as error:
-        raise click.BadParameter(str(error), param_hint="--trace") from error
-    with _progress() as progress:
+    if (trace is None) == (log is None):
+        raise click.UsageError("give either --trace FILE or --from-log FOLDER|TOPIC")
+    if violations is not None and (spec is not None or log is not None):
+        raise click.BadParameter(
+            "a spec has its own budget: set slo.violations in it (--spec), or leave this out",
+            param_hint="--violations",
+        )
+    scaler = None if spec is None else trials.scaler(spec)
+    if log is not None:
+        if form is not None:
+            raise click.BadParameter("a recording has no format", param_hint="--format")
+        recorded = recordings.opened(log, workload=workload, spec=scaler, bootstrap=bootstrap)
+        scaler = recorded.spec
+        trial, composed = trials.of_recording(
+            recorded,
+            step=step,
+            startup=startup,
+            capacity=capacity,
+            seed=seed,
+            hours=hours,
+            recipe=recipe,
+        )
+    elif trace is not None:
+        trial, composed = trials.of_trace(
+            trace,
+            form=form,
+            scaler=scaler,
+            step=step,
+            startup=startup,
+            capacity=capacity,
+            violations=violations,
+            seed=seed,
+            hours=hours,
+            recipe=recipe,
+        )
+    with trials.progress() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
     _write(found, json_out, series_out)
     if html is not None:
         _report(html, found, composed)
     if "-" not in {json_out, series_out}:
         _show(found, composed)
-
-
-def _composed(
-    trace: Path, form: str | None, step: int | None, seed: int, recipe: str | None
-) -> Composed:
-    from lab.traces import Composed, compose, open_series  # noqa: PLC0415 - heavy
-
-    series = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
-    return Composed(series=series, told=()) if recipe is None else compose(series, recipe)
-
-
-def _trial(
-    composed: Composed,
-    scaler: AgentScaler | None,
-    *,
-    startup: float,
-    seed: int,
-    capacity: float | None,
-) -> Trial:
-    from lab.fluid.trial import MOST, USABLE, Trial, default_capacity  # noqa: PLC0415 - heavy
-
-    series = composed.series
-    given = None if capacity is None else capacity / series.step_s
-    least, most, violations = 1, MOST, 0.01
-    if scaler is not None:
-        least, most = scaler.spec.replicas.min, scaler.spec.replicas.max
-        demand = scaler.spec.demand
-        if scaler.spec.slo is not None:
-            violations = scaler.spec.slo.violations
-        if given is None and demand.per_replica is not None and demand.unit == "requests":
-            given = demand.per_replica / USABLE
-    return Trial(
-        series=series,
-        capacity=default_capacity(series) if given is None else given,
-        startup_s=startup,
-        least=least,
-        most=most,
-        violations=violations,
-        seed=seed,
-    )
-
-
-def _scaler(path: Path) -> AgentScaler:
-    from streams.specs import read_specs  # noqa: PLC0415 - heavy
-
-    found = read_specs((path,))
-    if found.faults:
-        faults = "\n".join(str(fault) for fault in found.faults)
-        raise click.BadParameter(faults, param_hint="--spec")
-    if len(found.scalers) != 1:
-        raise click.BadParameter(
-            f"{path} has {len(found.scalers)} AgentScalers; exactly one is needed",
-            param_hint="--spec",
-        )
-    return found.scalers[0]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], Progress]]:
-    """A bar a policy on stderr; nothing but the bar where that is no terminal."""
-    from rich.console import Console  # noqa: PLC0415 - heavy
-    from rich.progress import (  # noqa: PLC0415 - heavy
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, int] = {}
-
-        def begin(name: str) -> Callable[[float], None]:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=1.0)
-            task = tasks[name]
-
-            def told(share: float) -> None:
-                bars.update(task, completed=share)  # type: ignore[arg-type]
-
-            return told
-
-        yield begin
 
 
 def _write(found: Backtest, json_out: str | None, series_out: str | None) -> None:

@@ -46,21 +46,23 @@ def command(*, bootstrap: str | None, folder: Path, no_follow: bool) -> None:
     if (folder / "meta.json").exists():
         raise click.ClickException(f"{folder} has a recording already: give another folder")
     settings = options.settings(bootstrap=bootstrap)
-    done = options.run(
-        _record(settings, folder, follow=not no_follow), bootstrap=settings.bootstrap
-    )
+    done = options.run(record(settings, folder, follow=not no_follow), bootstrap=settings.bootstrap)
     if not done:
         raise click.ClickException(f"the end of the logs was not reached in {CAUGHT_UP_S:g} s")
 
 
-async def _record(settings: Settings, folder: Path, *, follow: bool) -> bool:
+async def record(settings: Settings, folder: Path, *, follow: bool) -> bool:
+    """Record until the present end of the logs, or until it is cancelled.
+
+    False: the end was not reached within ``CAUGHT_UP_S``.
+    """
     from streams.recorder import Recorder  # noqa: PLC0415 - heavy
 
     recorder = Recorder(settings, folder)
-    await recorder.start()
     meta = {"lateness_s": settings.lateness_s, "valid_s": settings.decision_valid_s}
     done = True
     try:
+        await recorder.start()
         await asyncio.to_thread((folder / "meta.json").write_text, json.dumps(meta))
         if follow:
             while True:

@@ -10,7 +10,8 @@ import yaml
 from models.domain.spec import AgentScaler, Pool
 
 LEARNED = {
-    "perReplica": "given by you; without it latency alone decides, upwards only",
+    "unit": "learned: concurrency, until another foretells slow requests better",
+    "perReplica": "learned where there is an slo; until then latency decides, upwards only",
     "stabilizationWindowSeconds": "four horizons, 60 to 300 s, down; none up",
     "policies": "no limit on a step",
     "tolerance": "0.1 down, 0 up",
@@ -23,6 +24,11 @@ LEARNED = {
 def effective(spec: AgentScaler | Pool) -> str:
     """The spec as YAML with defaults; what is unset is a comment that says what holds."""
     content = spec.model_dump(mode="json", by_alias=True, exclude_none=False)
+    if isinstance(spec, AgentScaler):
+        demand = spec.spec.demand
+        learned = demand.per_replica is None and spec.spec.slo is not None
+        if learned and "unit" not in demand.model_fields_set:
+            content["spec"]["demand"]["unit"] = None
     lines = []
     for line in yaml.safe_dump(content, sort_keys=False).splitlines():
         name, _, value = line.partition(":")

@@ -87,7 +87,7 @@ def test_start_up_is_learned_only_from_replicas_that_became_ready() -> None:
     assert told[0][0] == asked_at + 78  # Ready at 77.5, heard of when that second is over.
     assert all(value == 77.5 for _, began in told for value in began)
     (state,) = policy._fleet.states(policy._fleet.heard_of(), 0)
-    assert set(state.window.started_s) == {77.5}
+    assert set(state.window.started_s["default"]) == {77.5}
 
 
 def test_the_future_changes_nothing_before_it() -> None:

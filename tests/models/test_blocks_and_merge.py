@@ -164,7 +164,7 @@ def test_gauges_keep_the_newest_and_start_ups_are_told_once() -> None:
     fold_one(folder, 3, 1000, [ReplicaReport(at=5.9, started_s=(31.0,), **report)])  # type: ignore[arg-type]
     merged = merge.add(folder.drain()[0])
     assert merged is not None
-    assert list(merged.window.start_up.seen) == [30.0, 31.0]
+    assert merged.window.start_up.seen == {"default": [30.0, 31.0]}
 
 
 def test_a_silent_service_says_nothing_of_tokens_or_latency() -> None:

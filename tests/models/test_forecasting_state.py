@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-from array import array
 
 import msgspec
 import pytest
-from river import linear_model, preprocessing
+from river import linear_model
 
 from models import sketch
 from models.domain.load import Load
-from models.forecasting.promises import Promises
-from models.forecasting.residual import FEATURES, SMOOTHING, ResidualModel
-from models.forecasting.residuals import KEPT, Largest
+from models.forecasting.promises import MOST, Promises
+from models.forecasting.residual import FEATURES, PRIOR_PAIRS, ResidualModel, cut
 from models.window import SPAN, Window, WindowState
+
+SMOOTHING = 0.999
 
 
 def pairs(count: int) -> list[tuple[list[float], float]]:
@@ -27,60 +27,65 @@ def pairs(count: int) -> list[tuple[list[float], float]]:
     return made
 
 
-@pytest.mark.parametrize("often", [1, 3, 1000])
-def test_a_model_that_rests_is_the_river_that_it_was_made_of(often: int) -> None:
-    scale = preprocessing.StandardScaler()
-    model = linear_model.BayesianLinearRegression(smoothing=SMOOTHING)
+def test_the_numbers_that_are_kept_are_the_river_that_they_were_taken_of() -> None:
+    model = linear_model.BayesianLinearRegression(
+        alpha=1 / (PRIOR_PAIRS * (1 - SMOOTHING)), smoothing=SMOOTHING
+    )
     ours = ResidualModel()
     for number, (features, target) in enumerate(pairs(300)):
-        named = dict(zip(FEATURES, features, strict=True))
+        named = dict(zip(FEATURES, cut(features), strict=True))
         if number:
-            wanted = model.predict_one(scale.transform_one(named))
-            assert ours.predict(features) == wanted
+            assert ours.predict(features) == pytest.approx(model.predict_one(named), abs=1e-12)
         if number % 7 != 3:  # Sometimes there is nothing to learn from between two looks ahead.
-            scale.learn_one(named)
-            model.learn_one(scale.transform_one(named), target)
-            ours.learn(features, target)
-        if number % often == 0:
-            ours.rest()
+            model.learn_one(named, min(max(target, -10), 10))
+            ours.learn(features, target, SMOOTHING)
         if number % 100 == 99:
-            ours = ResidualModel.restored(ours.state())
+            again = ResidualModel.restored(ours.state())
+            assert again.state() == ours.state()
+            assert again.predict(features) == ours.predict(features)
+            ours = again
+
+
+def test_before_anything_was_learned_no_change_is_predicted() -> None:
+    assert ResidualModel().predict([1.0] * len(FEATURES)) == 0
 
 
 def test_a_state_of_too_few_numbers_is_refused() -> None:
     ours = ResidualModel()
-    ours.learn([1.0] * len(FEATURES), 1.0)
-    cut = msgspec.structs.replace(ours.state(), natural=b"\0" * 8)
+    ours.learn([1.0] * len(FEATURES), 1.0, SMOOTHING)
+    cut_off = msgspec.structs.replace(ours.state(), natural=b"\0" * 8)
     with pytest.raises(ValueError, match="in place of"):
-        ResidualModel.restored(cut)
+        ResidualModel.restored(cut_off)
 
 
 def test_promises_come_out_as_they_went_in() -> None:
-    queue = Promises(2)
+    queue = Promises(1, 2)
     assert queue.due is None
     for due in (4, 5, 9):
-        queue.add((due, due + 0.1, due + 0.2, due + 0.3), array("f", [0.1, due]))
-    again = Promises.restored(2, queue.state())
-    assert again.state() == queue.state()
+        queue.add(due, due + 0.1, due + 0.2, (0.5, 0.25, 2.0), [1.5], [-0.5, due])
+    again = Promises(1, 2, queue.state())
+    assert len(again) == 3
     for due in (4, 5, 9):
         assert again.due == due
-        last, centre, scale, features = again.pop()
-        assert (last, centre, scale) == (due + 0.1, due + 0.2, due + 0.3)
-        assert array("f", features) == array("f", [0.1, due])
+        assert again.pop() == (due, due + 0.1, due + 0.2, 0.5, 0.25, 2.0, (1.5,), (-0.5, due))
     assert again.due is None
 
 
-def test_the_largest_is_that_of_the_newest() -> None:
-    chance = random.Random(3)
-    seen: list[float] = []
-    largest = Largest()
-    for number in range(3 * KEPT):
-        value = chance.gauss(-1, 1)
-        seen.append(value)
-        largest.add(value)
-        assert largest.value() == max(0.0, *seen[-KEPT:])
-        if number % 50 == 0:
-            largest = Largest(*largest.state())
+def test_a_shorter_horizon_withdraws_what_is_due_later_and_a_full_queue_takes_no_more() -> None:
+    queue = Promises(1, 1)
+    for due in (5, 9, 12, 7):
+        queue.add(due, 0.0, 1.0, (0.0, 0.0, 1.0), [0.0], [0.0])
+    assert [queue.pop().due for _ in range(len(queue))] == [5, 7]
+    for due in range(MOST + 5):
+        queue.add(due, 0.0, 1.0, (0.0, 0.0, 1.0), [0.0], [0.0])
+    assert len(queue) == MOST
+
+
+def test_promises_that_are_not_whole_are_refused() -> None:
+    queue = Promises(1, 2)
+    queue.add(4, 1.0, 1.0, (0.0, 0.0, 1.0), [0.0], [0.0, 0.0])
+    with pytest.raises(ValueError, match="no whole promises"):
+        Promises(1, 2, queue.state()[:-1])
 
 
 def test_a_second_may_hold_more_than_four_bytes_can_say() -> None:

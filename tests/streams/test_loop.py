@@ -16,6 +16,7 @@ from streams.cli import group
 from streams.demo.options import WORKLOAD, Options
 from streams.demo.run import Demo, DemoResult, as_json
 from streams.kafka.outbox import acknowledged
+from streams.recorded import read
 from streams.roles.plan import Plan
 
 
@@ -126,3 +127,21 @@ def test_a_folder_that_is_no_recording_is_said_to_be_none(tmp_path: Path) -> Non
     found = CliRunner().invoke(group, ["replay", "--from", str(tmp_path)])
     assert found.exit_code == 1
     assert "not a readable recording" in found.output
+
+
+def test_the_recording_has_every_request_and_can_be_backtested(
+    run: tuple[Path, DemoResult],
+) -> None:
+    folder, result = run
+    spec = read(folder, WORKLOAD).spec
+    counting = spec.spec.demand.model_copy(update={"unit": "requests"})
+    body = spec.spec.model_copy(update={"demand": counting})
+    counted = read(folder, WORKLOAD, spec.model_copy(update={"spec": body}))
+    # Requests of the last seconds are recorded, and not yet known to be all of theirs.
+    assert 0 <= result.results[0].served - counted.seconds.sum() <= 20
+    words = ["shadow", "--from-log", str(folder), "--workload", WORKLOAD, "--step", "10", "--json"]
+    found = CliRunner().invoke(group, [*words, "--startup", "20"])
+    assert found.exit_code == 0, found.output
+    ran, ours = json.loads(found.stdout)["rows"]
+    assert ran["replica_hours"] > 0
+    assert ours["cost_ratio"] > 0

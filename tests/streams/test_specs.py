@@ -103,6 +103,18 @@ def test_the_effective_spec_says_what_is_learned() -> None:
     assert "# policies: no limit on a step" in text
 
 
+def test_what_is_left_out_of_demand_is_learned(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(HEAD + "  slo: {latencySeconds: 2}\n")
+    text = effective(read_specs([path]).scalers[0])
+    assert "# unit: learned: concurrency, until another foretells slow requests better" in text
+    assert "# perReplica: learned where there is an slo" in text
+    path.write_text(HEAD + "  slo: {latencySeconds: 2}\n  demand: {unit: tokens}\n")
+    assert "unit: tokens" in effective(read_specs([path]).scalers[0])
+    path.write_text(HEAD)
+    assert "unit: concurrency" in effective(read_specs([path]).scalers[0])
+
+
 def test_check_exits_by_what_it_found(tmp_path: Path) -> None:
     runner = CliRunner()
     assert runner.invoke(group, ["check", str(EXAMPLES)]).exit_code == 0

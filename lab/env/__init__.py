@@ -1,0 +1,10 @@
+"""A gymnasium environment of the plant: for those who want to learn a policy in place of ours.
+
+Rule: it shows what a metrics pipeline could have told, and scores by what the plant's account
+says.  It needs the package ``gymnasium`` (``pip install "foretide[gym]"``), and nothing else of
+Foretide needs it.
+"""
+
+from lab.env.fleet import FleetEnv
+
+__all__ = ["FleetEnv"]

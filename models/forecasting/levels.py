@@ -1,0 +1,80 @@
+"""Levels: averages of the past at several spans, and a damped trend.
+
+Rule: an average is of what was seen, not of the first value (its weights sum to one from the
+first step on); over a gap the past fades as if time had passed, and nothing is made up for it.
+Flow: Forecaster.close -> Levels -> experts, features, scale.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from models.forecasting.grid import keep
+
+HALF_LIVES_S = (60.0, 300.0, 900.0, 3600.0)
+"""Of the averages, seconds: from a few steps of the live grid to about an hour of noise."""
+
+TREND_LEVEL_S = 120.0
+TREND_SLOPE_S = 600.0
+TREND_DAMPING_S = 300.0
+"""Half-lives of the trend's level, its slope, and of how long a slope goes on: a rise of the last
+minutes says something of the next few (Gardner and McKenzie, 1985)."""
+
+_COUNT = len(HALF_LIVES_S)
+
+
+class Levels:
+    """Averages by ``HALF_LIVES_S``, level and slope of a trend (per second), in demand."""
+
+    __slots__ = ("_age_s", "_held")
+
+    def __init__(self, state: bytes = b"") -> None:
+        """``state`` is what ``state`` gave."""
+        held = array("d", state)
+        self._age_s = held.pop() if held else 0.0
+        """Seconds since before the first value."""
+        self._held = held or array("d", bytes(8 * (_COUNT + 2)))
+
+    def state(self) -> bytes:
+        """Everything, as 64-bit floats."""
+        return self._held.tobytes() + array("d", [self._age_s]).tobytes()
+
+    @property
+    def averages(self) -> array[float]:
+        """By ``HALF_LIVES_S``."""
+        return self._held[:_COUNT]
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since before the first value, gaps included."""
+        return self._age_s
+
+    def add(self, value: float, elapsed_s: float) -> None:
+        """A step's value, ``elapsed_s`` after the one before it."""
+        held = self._held
+        first = self._age_s == 0.0
+        self._age_s = age_s = self._age_s + elapsed_s
+        for place, half_life_s in enumerate(HALF_LIVES_S):
+            # Weights so far sum to 1 - 0.5 ** (age / half-life); divided by it they sum to one.
+            gain = (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (age_s / half_life_s))
+            held[place] += gain * (value - held[place])
+        if first:
+            held[_COUNT], held[_COUNT + 1] = value, 0.0
+            return
+        before, slope = held[_COUNT], held[_COUNT + 1]
+        faded = slope * keep(TREND_DAMPING_S, elapsed_s)
+        past = keep(TREND_LEVEL_S, elapsed_s)
+        level = (1.0 - past) * value + past * (before + faded * elapsed_s)
+        past = keep(TREND_SLOPE_S, elapsed_s)
+        held[_COUNT] = level
+        held[_COUNT + 1] = past * faded + (1.0 - past) * (level - before) / elapsed_s
+
+    def trend(self, ahead_s: float, step_s: float) -> float:
+        """Level and damped slope, ``ahead_s`` ahead on a grid of ``step_s``; never below 0.
+
+        The slope goes on for step_s * (d + d^2 + ... + d^n), d = 0.5 ** (step / damping).
+        """
+        damping = keep(TREND_DAMPING_S, step_s)
+        goes_on_s = step_s * damping * (1.0 - math.pow(damping, ahead_s / step_s)) / (1.0 - damping)
+        return max(self._held[_COUNT] + self._held[_COUNT + 1] * goes_on_s, 0.0)

@@ -1,0 +1,52 @@
+"""A user's own recording: of a folder, or of the step log's topic on Kafka.
+
+Rule: what the topic still has is recorded into a folder first, so that both are read alike.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli import options
+
+if TYPE_CHECKING:
+    from models.domain.spec import AgentScaler
+    from streams.recorded import Recorded
+
+workload = click.option(
+    "--workload", metavar="NAMESPACE/NAME", help="Of a recording that has several."
+)
+
+
+def opened(
+    source: str, *, workload: str | None, spec: AgentScaler | None, bootstrap: str | None
+) -> Recorded:
+    """What is recorded in a folder, or on Kafka in the step log's topic."""
+    from streams.recorded import read  # noqa: PLC0415 - heavy
+    from streams.steplog import RecordingError  # noqa: PLC0415 - heavy
+
+    folder = Path(source)
+    settings = options.settings(bootstrap=bootstrap)
+    topic = f"{settings.topic_prefix}steps"
+    try:
+        if folder.is_dir():
+            return read(folder, workload, spec)
+        if source != topic:
+            raise click.BadParameter(
+                f"{source} is neither a folder of `foretide record` or `foretide demo` nor the "
+                f"step log's topic, {topic}",
+                param_hint="--from-log",
+            )
+        from streams.cli.record import record  # noqa: PLC0415 - heavy
+
+        with tempfile.TemporaryDirectory(prefix="foretide-") as made:
+            work = record(settings, Path(made), follow=False)
+            if not options.run(work, bootstrap=settings.bootstrap):
+                raise click.ClickException(f"the end of {topic} was not reached in time")
+            return read(Path(made), workload, spec)
+    except RecordingError as error:
+        raise click.ClickException(str(error)) from error

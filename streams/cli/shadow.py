@@ -1,0 +1,150 @@
+"""``foretide shadow``: what Foretide would have done, against what the running autoscaler did.
+
+Rule: both on the same recorded demand, by the laboratory's scoring; results on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli import options, recordings, trials
+
+if TYPE_CHECKING:
+    from lab.fluid.backtest import Backtest
+    from lab.fluid.shadow import Ran
+    from lab.fluid.trial import Trial
+    from streams.recorded import Recorded
+
+
+@click.command("shadow")
+@click.option(
+    "--from-log",
+    "log",
+    metavar="FOLDER|TOPIC",
+    help="A recording (foretide record). Default: the step log's topic on Kafka.",
+)
+@recordings.workload
+@options.bootstrap
+@click.option(
+    "--spec",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="In place of the recorded AgentScaler.",
+)
+@click.option(
+    "--startup",
+    type=click.FloatRange(0, 86_400),
+    metavar="SECONDS",
+    help="Of Foretide's replicas. Default: the recorded median.",
+)
+@click.option(
+    "--step",
+    type=click.IntRange(1, 3600),
+    default=trials.STEP_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="An overload is judged by the mean of a step.",
+)
+@click.option(
+    "--capacity-per-replica",
+    "capacity",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="What one replica serves in a step. Default: as the spec's demand.perReplica says.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def command(
+    *,
+    log: str | None,
+    workload: str | None,
+    bootstrap: str | None,
+    spec: Path | None,
+    startup: float | None,
+    step: int,
+    capacity: float | None,
+    as_json: bool,
+) -> None:
+    """Score what Foretide would have done beside what the running autoscaler did.
+
+    The replicas that ran are those that telemetry reported (records of kind replicas). The first
+    half of the recording is what Foretide learns from, the second is scored, for both. For a spec
+    in mode Shadow this is the proof before it is made Active.
+
+    \b
+    Examples:
+      foretide shadow --workload prod/support-bot
+      foretide shadow --from-log recording --json
+    """
+    from lab.fluid.shadow import shadow  # noqa: PLC0415 - heavy
+
+    scaler = None if spec is None else trials.scaler(spec)
+    source = log or f"{options.settings(bootstrap=bootstrap).topic_prefix}steps"
+    recorded = recordings.opened(source, workload=workload, spec=scaler, bootstrap=bootstrap)
+    trial, composed = trials.of_recording(
+        recorded, step=step, startup=startup, capacity=capacity, seed=1
+    )
+    ran = _ran(recorded, trial)
+    with trials.progress() as progress:
+        found = shadow(trial, ran, spec=recorded.spec, progress=progress)
+    if as_json:
+        click.echo(json.dumps(_as_json(recorded, found), allow_nan=False))
+    else:
+        _show(recorded, found, composed.told)
+
+
+def _ran(recorded: Recorded, trial: Trial) -> Ran:
+    from lab.fluid.shadow import Ran  # noqa: PLC0415 - heavy
+
+    scored = recorded.begin + trial.begin_s
+    if not recorded.replicas or recorded.replicas[0].at > scored:
+        raise click.ClickException(
+            f"telemetry did not report the replicas of {recorded.workload} before the scored half "
+            "of the recording: run a worker with the actuate role (it reports what the platform "
+            "shows, whoever scales it), or publish records of kind replicas"
+        )
+    reports = [(r.at - recorded.begin, r.desired, r.ready, r.starting) for r in recorded.replicas]
+    return Ran.of([report for report in reports if report[0] < trial.end_s])
+
+
+def _as_json(recorded: Recorded, found: Backtest) -> dict[str, object]:
+    import msgspec  # noqa: PLC0415 - with the rest
+
+    from lab.fluid.shadow import replica_hours  # noqa: PLC0415 - heavy
+
+    trial = found.trial
+    rows = [
+        {**msgspec.to_builtins(row), "replica_hours": replica_hours(row, found)}
+        for row in found.rows
+    ]
+    return {
+        "workload": recorded.workload,
+        "unit": recorded.unit,
+        "startup_s": trial.startup_s,
+        "step_s": trial.series.step_s,
+        "violations_budget": trial.violations,
+        "scored_from": recorded.begin + trial.begin_s,
+        "scored_s": trial.end_s - trial.begin_s,
+        "measured_violation": _measured(recorded, trial),
+        "rows": rows,
+    }
+
+
+def _measured(recorded: Recorded, trial: Trial) -> float | None:
+    """Of the scored half."""
+    return recorded.measured_violation(trial.begin_s, trial.end_s)
+
+
+def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - heavy
+
+    from lab.fluid.shadow import table, verdict  # noqa: PLC0415 - heavy
+    from lab.fluid.table import assumptions  # noqa: PLC0415 - heavy
+
+    Console(width=None if click.get_text_stream("stdout").isatty() else 80).print(
+        table(found, recorded.workload, _measured(recorded, found.trial))
+    )
+    for line in (verdict(found), *told, *assumptions(found.trial)):
+        click.echo(line)

@@ -1,0 +1,187 @@
+"""Trials as the command line asks for them: of a trace, or of a recording.
+
+Rule: whatever is wrong is told with the option that says it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lab.fluid.run import Progress
+    from lab.fluid.trial import Trial
+    from lab.traces import Composed, Series
+    from models.domain.spec import AgentScaler
+    from streams.recorded import Recorded
+
+STARTUP_S = 155.0
+"""Of a trace, where nobody says: a published delay in the middle of what there is."""
+
+STEP_S = 60
+"""Of a recording, as of a trace that does not say its own."""
+
+
+def of_trace(
+    trace: Path,
+    *,
+    form: str | None,
+    scaler: AgentScaler | None,
+    step: int | None,
+    startup: float | None,
+    capacity: float | None,
+    violations: float | None,
+    seed: int,
+    hours: float | None,
+    recipe: str | None,
+) -> tuple[Trial, Composed]:
+    """The trial of a file; bounds and budget are the spec's, where there is one."""
+    from lab.fluid.trial import MOST, USABLE, Trial, default_capacity  # noqa: PLC0415 - heavy
+    from lab.traces import TraceError, open_series  # noqa: PLC0415 - heavy
+
+    try:
+        whole = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
+        composed = shaped(whole, hours, recipe)
+        series = composed.series
+        given = None if capacity is None else capacity / series.step_s
+        least, most, budget = 1, MOST, 0.01
+        if scaler is not None:
+            least, most = scaler.spec.replicas.min, scaler.spec.replicas.max
+            demand = scaler.spec.demand
+            if scaler.spec.slo is not None:
+                budget = scaler.spec.slo.violations
+            if given is None and demand.per_replica is not None and demand.unit == "requests":
+                given = demand.per_replica / USABLE
+        made = Trial(
+            series=series,
+            capacity=default_capacity(series) if given is None else given,
+            startup_s=STARTUP_S if startup is None else startup,
+            least=least,
+            most=most,
+            violations=budget if violations is None else violations,
+            seed=seed,
+        )
+    except TraceError as error:
+        raise click.BadParameter(str(error), param_hint="--trace") from error
+    return made, composed
+
+
+def of_recording(
+    recorded: Recorded,
+    *,
+    step: int | None,
+    startup: float | None,
+    capacity: float | None,
+    seed: int,
+    hours: float | None = None,
+    recipe: str | None = None,
+) -> tuple[Trial, Composed]:
+    """The trial of a recording, in the unit of its spec.
+
+    ``capacity`` is what one replica serves in a step, ``startup`` seconds; None: as recorded.
+    """
+    from lab.fluid.trial import USABLE, Trial  # noqa: PLC0415 - heavy
+    from lab.traces import TraceError  # noqa: PLC0415 - heavy
+
+    spec = recorded.spec.spec
+    try:
+        composed = shaped(recorded.series(step or STEP_S), hours, recipe)
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
+    if len(spec.variants) > 1:
+        raise click.ClickException(
+            f"{recorded.workload} has {len(spec.variants)} variants; the fluid plant has one kind "
+            "of replica: give a spec with one target (--spec)"
+        )
+    per_replica = spec.demand.per_replica
+    if spec.variants and spec.variants[0].per_replica is not None:
+        per_replica = spec.variants[0].per_replica
+    step_s = composed.series.step_s
+    if capacity is None and per_replica is None:
+        raise click.ClickException(
+            f"the spec of {recorded.workload} has no demand.perReplica: say what one replica "
+            f"serves in {step_s} s (--capacity-per-replica), or give a spec that says it (--spec)"
+        )
+    started = recorded.startup_s if startup is None else startup
+    if started is None:
+        raise click.ClickException(
+            f"no replica of {recorded.workload} became ready while it was recorded, so how long "
+            "one takes is not known: say it (--startup)"
+        )
+    made = Trial(
+        series=composed.series,
+        capacity=(per_replica or 0.0) / USABLE if capacity is None else capacity / step_s,
+        startup_s=started,
+        least=spec.replicas.min,
+        most=spec.replicas.max,
+        violations=0.01 if spec.slo is None else spec.slo.violations,
+        seed=seed,
+    )
+    known = f"the median of {len(recorded.started_s)}" if startup is None else "as given"
+    told = f"{recorded.unit} as recorded, second by second; start-up {started:g} s, {known}"
+    return made, dataclasses.replace(composed, told=(told, *composed.told))
+
+
+def shaped(series: Series, hours: float | None, recipe: str | None) -> Composed:
+    """The first ``hours`` of it (None: all), composed (None: as it is).  Raises ``TraceError``."""
+    from lab.traces import Composed, compose  # noqa: PLC0415 - heavy
+
+    if hours is not None:
+        series = series.first(hours)
+    return Composed(series=series, told=()) if recipe is None else compose(series, recipe)
+
+
+def scaler(path: Path) -> AgentScaler:
+    """The one AgentScaler of a file."""
+    from streams.specs import read_specs  # noqa: PLC0415 - heavy
+
+    found = read_specs((path,))
+    if found.faults:
+        faults = "\n".join(str(fault) for fault in found.faults)
+        raise click.BadParameter(faults, param_hint="--spec")
+    if len(found.scalers) != 1:
+        raise click.BadParameter(
+            f"{path} has {len(found.scalers)} AgentScalers; exactly one is needed",
+            param_hint="--spec",
+        )
+    return found.scalers[0]
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], Progress]]:
+    """A bar a policy on stderr; nothing but the bar where that is no terminal."""
+    from rich.console import Console  # noqa: PLC0415 - heavy
+    from rich.progress import (  # noqa: PLC0415 - heavy
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, int] = {}
+
+        def begin(name: str) -> Callable[[float], None]:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=1.0)
+            task = tasks[name]
+
+            def told(share: float) -> None:
+                bars.update(task, completed=share)  # type: ignore[arg-type]
+
+            return told
+
+        yield begin

@@ -1,0 +1,168 @@
+"""``foretide forecast-eval``: the scoring against numbers worked out by hand, and the command."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lab.forecast import Row, evaluate
+from lab.forecast.baseline import RollingResidual
+from lab.forecast.row import daily, pinball, row
+from lab.traces import Series
+from models.forecasting.experts import NAMES
+from models.forecasting.forecaster import Forecaster
+from streams.cli.forecast_eval import command
+
+
+def wave(steps: int = 600, step_s: int = 60, seed: int = 1) -> Series:
+    """A slow wave with noise: smoothing beats the last value on it."""
+    chance = random.Random(seed)
+    values = [100 + 20 * math.sin(at / 90) + chance.gauss(0, 8) for at in range(steps)]
+    return Series(name="wave", step_s=step_s, values=np.array(values))
+
+
+def by(rows: list[Row], model: str, horizon_s: int) -> Row:
+    (found,) = [row for row in rows if (row.model, row.horizon_s) == (model, horizon_s)]
+    return found
+
+
+def write(path: Path, values: list[float]) -> Path:
+    rows = [f"{number},{value}" for number, value in enumerate(values)]
+    path.write_text("step,value\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_pinball_of_a_quantile_too_high_and_too_low() -> None:
+    assert pinball(np.array([10.0]), np.array([12.0]), 0.95) == pytest.approx(0.1)
+    assert pinball(np.array([10.0]), np.array([8.0]), 0.95) == pytest.approx(1.9)
+
+
+def test_a_row_is_what_its_definition_says() -> None:
+    actual = np.array([10.0, 20.0, 30.0, 40.0])
+    made = row(
+        "x",
+        60,
+        actual=actual,
+        centre=actual + 1,
+        last=actual - 2,
+        steps=np.arange(4),
+        step_s=60,
+        quantiles=(np.array([9.0, 20.0, 40.0, 50.0]), actual + 6),
+    )
+    assert made.rel_mae == pytest.approx(0.5)
+    assert made.coverage == 0.75
+    assert made.coverage_day_min is None  # Four steps are not a thousand.
+    assert made.pinball_95 == pytest.approx((0.95 + 0.0 + 0.5 + 0.5) / 4 / 25)
+    assert made.pinball_99 == pytest.approx(0.06 / 25)
+    assert made.width == pytest.approx((119 / 4 - 26) / 25)
+    assert made.scored == 4
+
+
+def test_days_are_whole_ones_of_enough_steps() -> None:
+    steps = np.arange(720, 4320)  # Half a day, and two whole ones, of minutes.
+    covered = np.ones(len(steps), dtype=np.bool_)
+    covered[steps >= 2880] = np.arange(1440) % 10 > 0
+    assert daily(covered, steps, 60).tolist() == pytest.approx([1.0, 0.9])
+    assert len(daily(covered[:900], steps[:900], 60)) == 0
+    gappy = steps % 2 == 0
+    assert len(daily(covered[gappy], steps[gappy], 60)) == 0
+
+
+def test_the_rolling_quantile_knows_a_day_and_no_more() -> None:
+    rolling = RollingResidual(3600)
+    assert rolling.quantile(0.95) == 0
+    for residual in range(101):
+        rolling.add(float(residual))
+    assert rolling.quantile(0.0) == 77  # 24 hours.
+    assert rolling.quantile(0.5) == pytest.approx(88.5)
+
+
+def test_a_horizon_gives_a_row_a_model_and_a_shorter_one_than_a_step_none() -> None:
+    rows = evaluate(wave(), [30, 60, 300])
+    names = ["mixture", *NAMES]
+    assert [r.model for r in rows if r.horizon_s == 60] == names
+    assert all(r.rel_mae is None and r.scored == 0 for r in rows if r.horizon_s == 30)
+    mixture, last = by(rows, "mixture", 60), by(rows, "last-value", 60)
+    assert last.rel_mae == 1.0
+    assert mixture.rel_mae is not None
+    assert mixture.rel_mae < 0.9
+    assert mixture.us_per_update is not None
+    assert by(rows, "trend", 60).coverage is None
+    assert mixture.scored == 300
+    assert mixture.pinball_95 is not None
+    assert last.pinball_95 is not None
+    assert mixture.pinball_95 < last.pinball_95
+
+
+def test_it_is_the_live_forecaster_and_it_looks_at_no_later_step() -> None:
+    series = wave(400)
+    forecaster = Forecaster(60)
+    errors, lasts = [], []
+    values = series.values.tolist()
+    for step, value in enumerate(values):
+        forecaster.close(step, value, 0.0, 5)
+        assert forecaster.outlook is not None
+        if 200 <= step + 5 < 400:
+            errors.append(abs(values[step + 5] - forecaster.outlook.centre))
+            lasts.append(abs(values[step + 5] - value))
+    wanted = sum(errors) / sum(lasts)
+    assert by(evaluate(series, [300]), "mixture", 300).rel_mae == pytest.approx(wanted)
+
+
+def test_gaps_are_told_to_nobody_and_scored_by_nobody() -> None:
+    values = wave(600).values.copy()
+    values[400:430] = math.nan
+    rows = evaluate(Series(name="gap", step_s=60, values=values), [300])
+    # Of the 300 steps 30 are not there, and 5 have nothing said of them.
+    assert by(rows, "mixture", 300).scored == 265
+
+
+def test_a_trace_that_never_moves_has_rows_and_no_division_by_zero() -> None:
+    rows = evaluate(Series(name="flat", step_s=60, values=np.full(50, 3.0)), [60])
+    assert by(rows, "last-value", 60).rel_mae == 1.0
+    empty = evaluate(Series(name="none", step_s=60, values=np.zeros(50)), [60])
+    assert by(empty, "mixture", 60).coverage == 1.0
+
+
+def test_progress_ends_at_one_for_each_horizon() -> None:
+    told: dict[int, float] = {}
+    evaluate(wave(50), [60, 120], told.__setitem__)
+    assert told == {60: 1.0, 120: 1.0}
+
+
+def test_the_command_writes_rows_and_prints_a_table(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.60s.csv", wave(200).values.tolist())
+    out = tmp_path / "rows.json"
+    result = CliRunner().invoke(
+        command, ["--trace", str(trace), "--horizon", "60,300", "--json", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    assert "mixture" in result.output
+    assert "the first 100 are warm-up" in result.output
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert len(rows) == 2 * (1 + len(NAMES))
+    assert set(rows[0]) == set(Row.__struct_fields__)
+    alone = CliRunner().invoke(command, ["--trace", str(trace), "--json", "-"])
+    assert json.loads(alone.stdout)["rows"][0]["horizon_s"] == 60
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--horizon", "60,soon"], "'soon' is not a whole number of seconds from 1 to 86400"),
+        (["--horizon", "0"], "'0' is not a whole number"),
+        (["--format", "nab"], "first line of a nab file"),
+        (["--json", "/nowhere/at/all.json"], "cannot be written"),
+    ],
+)
+def test_misuse_says_what_to_do(tmp_path: Path, more: list[str], says: str) -> None:
+    trace = write(tmp_path / "a.csv", [1.0] * 10)
+    result = CliRunner().invoke(command, ["--trace", str(trace), *more])
+    assert result.exit_code != 0
+    assert says in result.output

@@ -1,0 +1,262 @@
+"""What holds of the forecaster whatever demand does, and of each of its experts.
+
+Every series here is one that broke some forecaster somewhere: gaps, zeros, outages, huge values,
+no change at all, steps by a factor, one giant.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from models.forecasting.experts import NAMES, PRIOR
+from models.forecasting.forecaster import Forecaster
+from models.forecasting.outlook import ForecasterState
+from models.forecasting.promises import MOST
+
+NAN = math.nan
+STEPS = 900
+"""Two and a half hours of 10 s steps."""
+
+
+def _noisy(level: float = 100.0) -> list[float]:
+    chance = random.Random(1)
+    return [
+        max(level * (1 + 0.3 * math.sin(step / 60) + 0.1 * chance.gauss(0, 1)), 0.0)
+        for step in range(STEPS)
+    ]
+
+
+def _gaps() -> list[float]:
+    return [NAN if 300 <= step < 420 or step % 17 == 0 else v for step, v in enumerate(_noisy())]
+
+
+def _outage() -> list[float]:
+    return [0.0 if 300 <= step < 420 else v for step, v in enumerate(_noisy())]
+
+
+def _bursts() -> list[float]:
+    chance = random.Random(2)
+    return [float(chance.expovariate(0.02)) if chance.random() < 0.1 else 0.0 for _ in range(STEPS)]
+
+
+SERIES: dict[str, Callable[[], list[float]]] = {
+    "noisy": _noisy,
+    "gaps": _gaps,
+    "outage": _outage,
+    "bursts": _bursts,
+    "zeros": lambda: [0.0] * STEPS,
+    "constant": lambda: [7.0] * STEPS,
+    "huge": lambda: _noisy(1e12),
+    "tiny": lambda: _noisy(1e-12),
+    "step": lambda: [v * (10.0 if step > 450 else 1.0) for step, v in enumerate(_noisy())],
+    "awakes": lambda: [0.0] * 450 + _noisy()[450:],
+    "one giant": lambda: [1e12 if step == 450 else v for step, v in enumerate(_noisy())],
+    "alternating": lambda: [0.0, 1e6] * (STEPS // 2),
+}
+
+
+def walk(values: list[float], ahead: int = 6, forecaster: Forecaster | None = None) -> Forecaster:
+    """A forecaster that was told ``values``; NaN is a gap, of which nobody tells it."""
+    walked = forecaster or Forecaster()
+    for step, value in enumerate(values):
+        if not math.isnan(value):
+            walked.close(step, value, value * 10, ahead)
+    return walked
+
+
+@pytest.fixture(params=SERIES, name="values")
+def _values(request: pytest.FixtureRequest) -> list[float]:
+    return SERIES[request.param]()
+
+
+@pytest.mark.parametrize("ahead", [1, 6, 90])
+def test_whatever_demand_does_what_is_said_is_finite_and_in_order(
+    values: list[float], ahead: int
+) -> None:
+    forecaster = Forecaster()
+    for step, value in enumerate(values):
+        if math.isnan(value):
+            continue
+        forecaster.close(step, value, 0.0, ahead)
+        outlook = forecaster.outlook
+        assert outlook is not None
+        assert 0 <= outlook.centre < math.inf
+        assert 0 < outlook.scale < math.inf
+        if step % 20:
+            continue
+        quantiles = [forecaster.quantile(level) for level in (0.5, 0.9, 0.93, 0.95, 0.99, 0.999)]
+        told = [quantile for quantile in quantiles if quantile is not None]
+        assert len(told) == len(quantiles)
+        assert told == sorted(told)
+        assert told[0] >= 0
+        assert told[-1] < math.inf
+        experts = forecaster.experts()
+        assert tuple(experts) == NAMES
+        assert all(0 <= said < math.inf for said in experts.values())
+
+
+def test_a_restored_forecaster_goes_on_to_the_last_bit(values: list[float]) -> None:
+    one = walk(values[:600])
+    raw = msgspec.msgpack.encode(one.state())
+    two = Forecaster.restored(msgspec.msgpack.decode(raw, type=ForecasterState))
+    assert msgspec.msgpack.encode(two.state()) == raw
+    assert two.quantile(0.95) == one.quantile(0.95)
+    for step in range(600, STEPS):
+        if not math.isnan(values[step]):
+            one.close(step, values[step], 5.0, 6)
+            two.close(step, values[step], 5.0, 6)
+            assert two.outlook == one.outlook
+            assert two.quantile(0.9) == one.quantile(0.9)
+            assert two.experts() == one.experts()
+    assert msgspec.msgpack.encode(two.state()) == msgspec.msgpack.encode(one.state())
+
+
+def test_asking_changes_nothing(values: list[float]) -> None:
+    asked, quiet = Forecaster(), Forecaster()
+    for step, value in enumerate(values[:500]):
+        if math.isnan(value):
+            continue
+        for forecaster in (asked, quiet):
+            forecaster.close(step, value, value, 6)
+        asked.experts()
+        for level in (0.5, 0.95, 0.99, 0.95):
+            asked.quantile(level)
+        asked.overload_probability(value)
+        asked.state()
+    assert msgspec.msgpack.encode(asked.state()) == msgspec.msgpack.encode(quiet.state())
+
+
+def test_memory_is_bounded_by_the_horizon_and_not_by_time() -> None:
+    sizes = {}
+    for ahead in (6, 90, 1000):
+        forecaster = walk(_noisy(), ahead)
+        early = len(msgspec.msgpack.encode(forecaster.state()))
+        for step in range(STEPS, 4 * STEPS):
+            forecaster.close(step, 100.0 + step % 7, 0.0, ahead)
+        sizes[ahead] = len(msgspec.msgpack.encode(forecaster.state()))
+        assert sizes[ahead] < early + 1500  # What the season and ADWIN still fill.
+        assert len(forecaster._promises) <= MOST
+    assert max(sizes.values()) < 6000
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 4.0, 2.0**30])
+def test_scaled_demand_has_the_scaled_forecast(factor: float) -> None:
+    values = _noisy()
+    one, other = walk(values), Forecaster()
+    for step, value in enumerate(values):
+        other.close(step, value * factor, value * 10, 6)
+    assert one.outlook is not None
+    assert other.outlook is not None
+    assert other.outlook.centre == pytest.approx(one.outlook.centre * factor, rel=1e-6)
+    for level in (0.9, 0.95, 0.99):
+        told, scaled = one.quantile(level), other.quantile(level)
+        assert told is not None
+        assert scaled == pytest.approx(told * factor, rel=1e-4)
+
+
+def test_a_gap_is_not_zero_demand() -> None:
+    gone = [100.0 + step % 5 for step in range(400)]
+    gap = walk([*gone, *[NAN] * 60])
+    zero = walk([*gone, *[0.0] * 60])
+    assert gap.outlook is not None
+    assert zero.outlook is not None
+    assert 95 < gap.outlook.centre < 110
+    assert zero.outlook.centre < 20
+    learned = gap.learned
+    gap.close(460, 101.0, 0.0, 6)
+    assert gap.learned == learned  # Nothing was promised of the step after the gap.
+    assert 95 < gap.outlook.centre < 110
+
+
+@pytest.mark.parametrize("value", [NAN, math.inf, -1.0])
+def test_what_is_no_demand_is_a_gap(value: float) -> None:
+    told, quiet = walk(_noisy()), walk(_noisy())
+    told.close(STEPS, value, 0.0, 6)
+    assert msgspec.msgpack.encode(told.state()) == msgspec.msgpack.encode(quiet.state())
+
+
+def test_constant_demand_is_forecast_exactly_and_its_band_closes() -> None:
+    forecaster = walk([7.0] * STEPS)
+    assert forecaster.outlook is not None
+    assert forecaster.outlook.centre == pytest.approx(7.0)
+    assert forecaster.quantile(0.99) == pytest.approx(7.0, rel=0.02)
+
+
+def test_a_cold_start_is_wide_reactive_and_says_so() -> None:
+    forecaster = Forecaster()
+    assert forecaster.quantile(0.95) is None
+    assert forecaster.overload_probability(1.0) is None
+    for step in range(20):
+        forecaster.close(step, 40.0, 0.0, 6)
+    outlook = forecaster.outlook
+    assert outlook is not None
+    assert outlook.trust == "cold"
+    assert outlook.centre == 40.0
+    assert "of 20 steps learned" in outlook.why
+    # A quarter of demand is what a miss is taken to be: 40 + 0.25 * 40 * ln(0.5 / 0.05).
+    assert forecaster.quantile(0.95) == pytest.approx(40 + 10 * math.log(10))
+    assert forecaster.overload_probability(50.0) is None
+
+
+def test_the_chance_of_overload_is_what_the_quantiles_say() -> None:
+    forecaster = walk(_noisy())
+    before = 1.0
+    for level in (0.5, 0.8, 0.9, 0.95, 0.99):
+        quantile = forecaster.quantile(level)
+        assert quantile is not None
+        chance = forecaster.overload_probability(quantile)
+        assert chance == pytest.approx(1 - level, abs=0.003)
+        assert chance < before
+        before = chance
+    assert forecaster.overload_probability(1e6) == 0
+
+
+def test_the_gate_closes_where_the_mixture_is_worse_than_the_last_value() -> None:
+    forecaster = walk(_noisy())
+    assert forecaster.outlook is not None
+    assert forecaster.outlook.trust == "predictive"
+    state = forecaster.state()
+    worse = msgspec.structs.replace(state, gate=(107.0, 100.0, True))
+    again = Forecaster.restored(worse)
+    again.close(STEPS, 90.0, 0.0, 6)
+    assert again.outlook is not None
+    assert again.outlook.trust == "reactive"
+    assert again.outlook.centre == 90.0
+    still = msgspec.structs.replace(state, gate=(100.0, 100.0, False))
+    again = Forecaster.restored(still)
+    again.close(STEPS, 90.0, 0.0, 6)
+    assert again.outlook is not None
+    assert again.outlook.trust == "reactive"  # Hysteresis: as good is not yet better.
+
+
+def test_a_horizon_that_changes_breaks_nothing() -> None:
+    chance = random.Random(4)
+    forecaster = Forecaster()
+    for step, value in enumerate(_noisy()):
+        forecaster.close(step, value, 0.0, chance.choice([1, 6, 30, 90, 400]))
+        assert len(forecaster._promises) <= MOST
+    assert forecaster.learned > 30
+    assert forecaster.outlook is not None
+    assert 0 < forecaster.outlook.centre < 300
+
+
+def test_weights_of_the_prior_sum_to_one_and_half_of_it_is_the_last_value() -> None:
+    assert sum(PRIOR) == pytest.approx(1.0)
+    assert PRIOR[NAMES.index("last-value")] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("step_s", [10, 60, 300])
+def test_half_lives_are_of_time_and_not_of_calls(step_s: int) -> None:
+    # An hour at one level, then ten minutes at twice of it: at any step about as much is believed.
+    forecaster = Forecaster(step_s)
+    for step in range(4200 // step_s):
+        at_s = step * step_s
+        forecaster.close(step, 100.0 if at_s < 3600 else 200.0, 0.0, max(300 // step_s, 1))
+    said = forecaster.experts()
+    assert said["average-3600s"] == pytest.approx(119.0, abs=4.0)
+    assert said["average-300s"] == pytest.approx(175.0, abs=1.0)

@@ -1,0 +1,298 @@
+"""Sizing: candidates scored on what happened; the walk of each test is in steps of 10 s."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.sizing import Sizing, SizingState, Stride
+from models.sizing.candidates import COUNT, MARGINS, SHAPE, WINDOWS_S, named, numbered
+from models.sizing.choice import PRICES, SAFETY, budget_left, choose
+from models.sizing.ledger import Ledger
+from models.sizing.plants import Plants
+from models.sizing.ramp import Ramp
+
+STEP_S = 10
+
+
+def stride(demand: float, **more: Any) -> Stride:
+    return Stride(
+        **{
+            "demand": demand,
+            "requests": 0.0,
+            "patience_steps": 1,
+            "centre": demand,
+            "scale": 1.0,
+            "horizon_s": 40.0,
+            "startup_steps": 3,
+            "capacity": 1.0,
+            "least": 1,
+            "most": 1000,
+            "tolerance": 0.0,
+            "budget": 0.01,
+            "desired": None,
+            "ready": None,
+            "violated": None,
+            "open": True,
+            **more,
+        }
+    )
+
+
+def wishes(value: float) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.full(SHAPE[1], value, np.float32)
+
+
+def test_candidates_have_numbers_and_names() -> None:
+    names = [named(number) for number in range(COUNT)]
+    assert len(set(names)) == COUNT
+    assert names[numbered(1, 4)] == (2.0, 300)
+
+
+def test_a_plant_is_ready_a_start_up_after_it_asked() -> None:
+    plants = Plants(STEP_S, 2)
+    plants.ask(wishes(5), 0.0)
+    seen = []
+    for _ in range(5):
+        seen.append(float(plants.ready(3)[0, 0]))
+        plants.ask(wishes(5), 0.0)
+    # Asked for after the first step: of a start-up of three steps, at the fourth 5 are ready.
+    assert seen == [2, 2, 2, 5, 5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=30, max_size=120), st.integers(1, 40))
+def test_ready_is_never_more_than_the_least_of_a_start_up(asked: list[int], steps: int) -> None:
+    """Buckets may forget late, never early: against the plain minimum of the last steps."""
+    plants = Plants(STEP_S, asked[0])
+    plants.ready(steps)
+    history = [float(asked[0])] * (steps + 1)
+    for value in asked:
+        plants.ask(wishes(value), 0.0)
+        history.append(float(plants.asked[0, 0]))
+        assert plants.ready(steps)[0, 0] <= min(history[-steps - 1 :])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=30, max_size=200))
+def test_a_plant_holds_the_highest_wish_of_its_window(wished: list[int]) -> None:
+    plants = Plants(STEP_S, 1)
+    for place, value in enumerate(wished):
+        plants.ask(wishes(value), 0.0)
+        for row, window_s in enumerate(WINDOWS_S):
+            held = float(plants.asked[row, 0])
+            steps = int(window_s) // STEP_S
+            longest = steps + steps // 6 + 1  # One bucket more, at most.
+            assert held >= max(wished[max(place - steps, 0) : place + 1])
+            begun = max(place - longest, 0)
+            assert held <= max([*wished[begun : place + 1], 1])
+
+
+def test_tolerance_keeps_what_is_little_too_much() -> None:
+    plants = Plants(STEP_S, 20)
+    for _ in range(400):
+        plants.ask(wishes(19), 0.05)
+    assert plants.asked.max() == 20
+    for _ in range(400):
+        plants.ask(wishes(18), 0.05)
+    assert plants.asked.max() == 18
+
+
+def fed(ledger: Ledger, demand: float, ready: float, asked: float, steps: int) -> None:
+    one = np.ones(SHAPE, np.float32)
+    for _ in range(steps):
+        ledger.add(demand, one * ready, one * asked, 1.0, None)
+
+
+def test_what_a_candidate_missed_is_a_share_of_demand() -> None:
+    ledger = Ledger(STEP_S, 0.0)
+    fed(ledger, 10.0, 10.0, 12.0, 99)
+    fed(ledger, 10.0, 8.0, 12.0, 1)
+    # 10 of 1000 were in violation, and the 2 that exceeded count twice more each.
+    assert ledger.missed() == pytest.approx(np.full(SHAPE, 14 / 1000), rel=0.01)
+    assert ledger.cost() == pytest.approx(np.full(SHAPE, 1.2))
+
+
+def test_the_past_is_forgotten_by_time() -> None:
+    ledger = Ledger(STEP_S, 0.0)
+    fed(ledger, 1.0, 0.0, 0.0, 1)
+    fed(ledger, 1.0, 1.0, 1.0, 17_280 * 2)
+    assert float(ledger.missed().max()) < 1e-4
+
+
+def table(*rows: tuple[float, float]) -> tuple[Any, Any, Any]:
+    """(missed, cost, actions): the first candidates as given, all others dear."""
+    missed, cost = np.zeros(SHAPE), np.full(SHAPE, 100.0)
+    for place, (share, price) in enumerate(rows):
+        missed[0, place], cost[0, place] = share, price
+    return missed, cost, np.zeros(SHAPE, np.float32)
+
+
+def test_the_cheapest_that_kept_the_budget_is_followed() -> None:
+    missed, cost, actions = table((0.05, 1.0), (0.007, 1.1), (0.001, 1.4))
+    found, standing = choose(missed, cost, actions, 0, 0.01, 0.0075)
+    assert found == 1
+    assert standing.kept
+    assert standing.violations == 0.007
+
+
+def test_a_budget_that_cannot_be_kept_is_not_paid_for_without_end() -> None:
+    """30 % more for a twentieth of the budget's worth is too dear; the middle one is not."""
+    missed, cost, actions = table((0.05, 1.0), (0.0300, 1.1), (0.0295, 1.43))
+    found, standing = choose(missed, cost, actions, 0, 0.01, 0.0075)
+    assert found == 1
+    assert not standing.kept
+    assert standing.price == PRICES[-1]
+
+
+def test_a_candidate_that_acts_all_the_time_is_avoided() -> None:
+    missed, cost, actions = table((0.0, 1.0), (0.0, 1.05))
+    actions[0, 0] = 60.0
+    assert choose(missed, cost, actions, 0, 0.01, 0.0075)[0] == 1
+
+
+def test_a_gain_that_is_noise_changes_nothing() -> None:
+    missed, cost, actions = table((0.0, 1.0), (0.0, 0.999))
+    assert choose(missed, cost, actions, 0, 0.01, 0.0075)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("violated", "share"), [(None, SAFETY), (0.009, SAFETY), (0.012, SAFETY - 0.2), (0.5, 0.3)]
+)
+def test_real_violations_lower_what_is_planned_with(violated: float | None, share: float) -> None:
+    assert budget_left(0.01, violated) == pytest.approx(0.01 * share)
+
+
+def test_a_ramp_is_projected_and_a_step_up_is_not() -> None:
+    ramp, step = Ramp(STEP_S), Ramp(STEP_S)
+    for _ in range(200):
+        ramp.add(100.0, 300.0)
+        step.add(100.0, 300.0)
+    risen = 100.0
+    for _ in range(16):
+        risen += 10.0
+        ramp.add(risen, 300.0)
+        step.add(160.0, 300.0)
+        assert step.projected == 0.0
+    # 60 a minute more, for five minutes; the mean of the newest 30 s lags by 10.
+    assert ramp.projected == pytest.approx(risen - 10.0 + 300.0, rel=0.02)
+
+
+def test_a_ramp_on_noise_is_rare() -> None:
+    rng = np.random.default_rng(5)
+    ramp, fired = Ramp(STEP_S), 0
+    for value in rng.poisson(1000, 20_000) / 10.0:
+        ramp.add(float(value), 300.0)
+        fired += ramp.projected > 0
+    assert fired <= 2
+
+
+def walked(values: Iterable[float], **more: Any) -> Sizing:
+    sizing = Sizing(STEP_S)
+    for value in values:
+        sizing.close(stride(float(value), **more))
+    return sizing
+
+
+def noisy(steps: int, sigma: float, seed: int = 3) -> list[float]:
+    rng = np.random.default_rng(seed)
+    return [max(float(value), 0.0) for value in rng.normal(50.0, sigma, steps)]
+
+
+def test_calm_demand_is_sized_closer_than_wild_demand() -> None:
+    """The scale that the forecaster tells is the same; what happened is not."""
+    calm = walked(noisy(4000, 0.5), centre=50.0)
+    wild = walked(noisy(4000, 3.0), centre=50.0)
+    assert calm.margin < wild.margin
+
+
+def test_a_smaller_budget_takes_a_wider_margin() -> None:
+    wide = walked(noisy(4000, 2.0), centre=50.0, budget=0.05)
+    narrow = walked(noisy(4000, 2.0), centre=50.0, budget=0.001)
+    assert wide.margin < narrow.margin
+
+
+def test_the_followed_candidate_keeps_the_budget_on_what_comes() -> None:
+    """Open traffic of one kind: chosen on the first half, counted on the second."""
+    sizing, missed, total = Sizing(STEP_S), 0.0, 0.0
+    values = noisy(16_000, 2.0, 7)
+    wished: list[float] = []
+    asked: list[float] = []
+    for place, value in enumerate(values):
+        if place > len(values) // 2:
+            ready = min(asked[-4:])
+            missed += value * (value > ready)
+            total += value
+        sizing.close(stride(value, centre=50.0))
+        wished.append(math.ceil(max(sizing.now, 50.0 + sizing.margin)))
+        asked.append(max(wished[-sizing.window_s // STEP_S :]))
+    assert 0.0005 < missed / total <= 0.01
+
+
+def test_saturated_steps_of_closed_traffic_say_nothing_of_larger_plants() -> None:
+    """In-flight requests pile up behind two replicas; with more there would have been no queue."""
+    flow = [50.0] * 200 + [500.0] * 30
+    told = {"desired": 60, "ready": 60, "centre": 50.0}
+    opened, closed = Sizing(STEP_S), Sizing(STEP_S)
+    for value in flow:
+        opened.close(stride(value, **told, open=True))
+        closed.close(stride(value, **told, open=False))
+    assert opened._ledger is not None
+    assert closed._ledger is not None
+    large = numbered(0, len(MARGINS) - 1)
+    assert closed._ledger.missed().flat[large] < 0.01 < opened._ledger.missed().flat[large]
+
+
+def test_regret_is_what_was_paid_over_the_cheapest_that_kept_the_budget() -> None:
+    exact = walked([50.0] * 2000, desired=50, ready=50, scale=1.0)
+    twice = walked([50.0] * 2000, desired=100, ready=100, scale=1.0)
+    assert exact.regret == pytest.approx(0.0, abs=0.05)
+    assert twice.regret is not None
+    assert twice.regret > 0.8
+    assert Sizing(STEP_S).regret is None
+
+
+def test_violations_are_those_that_were_measured_where_they_were() -> None:
+    slow = walked([50.0] * 400, desired=100, ready=100, violated=0.03)
+    assert slow.violated == pytest.approx(0.03)
+    counted = walked([50.0] * 400, desired=40, ready=40)
+    assert counted.violated == pytest.approx(1.0)
+    assert walked([50.0] * 400).violated is None
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 400), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_a_restored_sizing_goes_on_as_the_one_it_was_taken_of(
+    before: int, startup_steps: int, seed: int
+) -> None:
+    values = noisy(before + 200, 5.0, seed)
+    more = {"startup_steps": startup_steps, "desired": 60, "ready": 55, "requests": 200.0}
+    kept = walked(values[:before], **more)
+    packed = msgspec.msgpack.encode(kept.state())
+    other = Sizing.restored(STEP_S, msgspec.msgpack.decode(packed, type=SizingState))
+    for value in values[before:]:
+        kept.close(stride(value, **more))
+        other.close(stride(value, **more))
+    assert msgspec.msgpack.encode(kept.state()) == msgspec.msgpack.encode(other.state())
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-12, 1e12])
+def test_nothing_breaks_on_extremes(value: float) -> None:
+    sizing = walked([value] * 100 + [0.0] * 100 + [1.0] * 100, desired=1, ready=1, scale=value)
+    info = sizing.info()
+    for found in (info.violations, info.cost, info.violated):
+        assert found is None or math.isfinite(found)
+
+
+def test_memory_does_not_grow_with_time_or_start_up() -> None:
+    short = len(msgspec.msgpack.encode(walked(noisy(500, 3.0)).state()))
+    long = len(msgspec.msgpack.encode(walked(noisy(5000, 3.0), startup_steps=90).state()))
+    assert long < short * 1.05
+    assert long < 5000
