@@ -97,8 +97,13 @@ class Conditions:
             self.effect.begin(at, before, after, self._window, slo.latency_seconds)
 
     def quiet_s(self, closed: int | None) -> int:
-        """Complete seconds without anything to do; 0 where nobody looks."""
-        return 0 if self.quiet is None else self.quiet.silent_s(closed)
+        """Complete seconds without anything to do; 0 where nobody looks.
+
+        What was heard of seconds that are not complete ends a silence, and does not prolong it.
+        """
+        if self.quiet is None or self.event_s(closed) == 0.0:
+            return 0
+        return self.quiet.silent_s(closed)
 
     def event_s(self, closed: int | None) -> float | None:
         """Seconds since something happened; None: it never did, or nobody looks.
@@ -120,9 +125,7 @@ class Conditions:
         """
         window_s = self._spec.behavior.scale_down.stabilization_window_seconds or 0
         cooldown_s = self._spec.replicas.cooldown_period_seconds
-        if self.quiet_s(closed) < max(cooldown_s - window_s, SILENT_LEAST_S):
-            return False
-        return self.event_s(closed) != 0.0
+        return self.quiet_s(closed) >= max(cooldown_s - window_s, SILENT_LEAST_S)
 
     def moves(self, replicas: int, current: int, closed: int | None) -> bool:
         """Whether a guard may move to another number than is known without asking; mostly not."""

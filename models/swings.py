@@ -1,15 +1,12 @@
-"""Swings: small scale-ins that were taken back at once, which is what noise at an edge looks like.
+"""Swings: scale-ins by one that were taken back at once, which is what noise at an edge looks like.
 
-Rule: each one taken back doubles the patience with the next small one; an hour forgets one.
+Rule: each one taken back doubles the patience with the next one; an hour forgets one.
 Flow: Scaler.accept -> Swings -> Context -> the guard ``damping``.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
-
-SMALL = 0.1
-"""A change by one replica, or by a tenth (HPA's tolerance), may be noise; more is demand."""
 
 FORGET_S = 3600.0
 
@@ -21,7 +18,7 @@ MOST = 6
 
 
 class Swings(Struct, frozen=True, array_like=True, gc=False):
-    """``count`` doublings as of ``at``; ``in_at`` when the last small scale-in was."""
+    """``count`` doublings as of ``at``; ``in_at`` when the last scale-in by one was."""
 
     count: int = 0
     at: float = 0.0
@@ -33,7 +30,7 @@ class Swings(Struct, frozen=True, array_like=True, gc=False):
         With 160 s: from 5 to 4, and back to 5 within 640 s, is a swing.
         """
         if not small(before, after):
-            return Swings(self.doublings(at), at)
+            return Swings(self.count, self.at)
         if after < before:
             return Swings(self.count, self.at, at)
         if at - self.in_at > BACK * window_s:
@@ -46,5 +43,8 @@ class Swings(Struct, frozen=True, array_like=True, gc=False):
 
 
 def small(before: int, after: int) -> bool:
-    """Whether noise may be behind it: 5 to 4, 40 to 36, but not 5 to 3."""
-    return abs(after - before) <= max(1.0, SMALL * max(before, after))
+    """Whether it is one replica, which no tolerance tells from noise: 5 to 4, but not 40 to 37.
+
+    Nor to or from zero, for which there is the cooldown period.
+    """
+    return abs(after - before) == 1 and min(before, after) > 0

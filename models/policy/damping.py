@@ -1,6 +1,6 @@
-"""Damping: a small scale-in waits longer after some of them were taken back at once.
+"""Damping: a scale-in by one waits longer after some of them were taken back at once.
 
-Rule: only changes that noise may be behind, and only where the user has set no window of scale-in;
+Rule: only where no tolerance tells a change from noise, and the user has set no window of scale-in;
 models/swings.py counts.
 """
 

@@ -93,6 +93,17 @@ def test_from_zero_on_the_first_event_at_once() -> None:
     assert driver.replicas == 1
 
 
+def test_coming_and_going_makes_it_no_more_patient() -> None:
+    driver = started(1)
+    for _ in range(4):
+        driver.requests(2)
+        took_s = seconds_to_zero(driver)
+        assert took_s is not None
+        assert COOLDOWN_S <= took_s <= COOLDOWN_S + 4
+        for _ in range(30):
+            driver.requests(0)
+
+
 def test_from_zero_to_as_many_as_demand_needs() -> None:
     driver = started(1)
     driver.requests(2)
