@@ -12,13 +12,13 @@ import zlib
 
 from msgspec import Struct
 
-from models import sketch
+from models import by_latency, sketch
 from models.capacity import UNITS, Learner, LearnerState
 from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
-from models.domain.load import DEFAULT_VARIANT, Load
+from models.domain.load import Load
 from models.domain.spec import ScalerSpec, Variant
 from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster
@@ -29,8 +29,10 @@ from models.policy.drain import leaving
 from models.policy.stabilization import down_window_s, latency_window_s
 from models.policy.tolerance import DOWN_DEFAULT, tolerated
 from models.sizing import Sizing, SizingState, Stride
+from models.variants import split
 from models.verdict import Verdict
-from models.window import LATENCY_S, Window
+from models.window import Window
+from models.wish import Terms, Wish, replicas_for, words
 
 LEVEL = 0.95
 """Quantile of demand that forecasts are published with, and sized to while they are cold."""
@@ -38,24 +40,10 @@ LEVEL = 0.95
 BUDGET = 0.01
 """Share of requests that may miss the SLO where the spec has none."""
 
-SLO_LEVEL = 0.95
-"""Quantile of latency that is held against the SLO where latency alone decides."""
-
-PILING_SHARE, PILING_LEAST = 0.3, 5
-"""More requests started than ended within 15 s, of those that started, and at least: piling up."""
-
-LATENCY_STEP = 0.25
-LATENCY_STEP_S = 15
-"""Where latency alone decides: a quarter more, at most every 15 s, HPA's period."""
-
 UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its way")
 AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
 PAUSED = Hold(reason="paused", why="the spec's mode is Paused")
 NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
-
-
-_Wish = tuple[int, Reason, str, float]
-"""Replicas, reason, and what ``_why`` makes words of: they are said of few."""
 
 
 class ScalerState(Struct, frozen=True, array_like=True):
@@ -277,12 +265,14 @@ class Scaler:
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
-        if self.learner is not None and self.learner.value is not None:
-            wished = self._held_by_latency(self.learner, wished, now, current, starting)
+        learner = self.learner
+        if learner is not None and learner.value is not None:
+            since_s = self._since(now)
+            wished = by_latency.held(wished, self.window, learner, current, starting, since_s)
         conditions, closed = self.conditions, self._closed
         if conditions.quiet is not None and self._nothing_wished():
-            wished = 0, Reason.IDLE, "quiet", float(conditions.quiet_s(closed))
-        replicas = wished[0]
+            wished = Wish(0, Reason.IDLE, "quiet", float(conditions.quiet_s(closed)))
+        replicas = wished.replicas
         self._wished.add(now, replicas)
         silent_s = None if closed is None else max(now - closed - 1, 0.0)
         limits = conditions.limits.fixed or conditions.limits.at(now, self.horizon_s)
@@ -323,11 +313,10 @@ class Scaler:
             return latency_window_s(self.horizon_s)
         return float(self.sizing.window_s)
 
-    def _guarded(self, wished: _Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
+    def _guarded(self, wished: Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
         """What the guards make of a wish, unless it is what is there or was decided already."""
-        replicas, reason, kind, value = wished
         marks: list[tuple[str, int, Mark]] = []
-        final = replicas
+        final = wished.replicas
         for guard in GUARDS:
             mark = guard(final, context)
             if mark is not None:
@@ -335,13 +324,15 @@ class Scaler:
                 final = mark.replicas
         if final == context.current:
             return UNCHANGED
-        before, after = self._split(context.current), self._split(final)
+        variants, reported = self.spec.variants, self.window.replicas
+        before, after = (split(total, variants, reported) for total in (context.current, final))
         last = self._last
         repeats = last is not None and last[0] == after
         alive = last is not None and last[1] > context.now
         if after == before or (repeats and alive):
             return UNCHANGED
-        explained = Explained(replicas, reason, self._why(kind, value), tuple(marks), final)
+        why = words(wished, self._terms())
+        explained = Explained(wished.replicas, wished.reason, why, tuple(marks), final)
         return verdict(
             self._known(),
             context,
@@ -388,7 +379,7 @@ class Scaler:
             ]
             kept_s = max(
                 [
-                    LATENCY_STEP_S,
+                    by_latency.STEP_S,
                     self.conditions.kept_s(),
                     *(policy.period_seconds for policy in policies),
                 ]
@@ -396,104 +387,47 @@ class Scaler:
             while self._scaled[0][0] < decision.at - kept_s:
                 self._scaled.pop(0)
 
-    def _wish(self, now: float, current: int, ready: int) -> _Wish | None:
+    def _wish(self, now: float, current: int, ready: int) -> Wish | None:
         """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
         capacity = self.capacity()
         if capacity is None:
-            return self._wish_by_latency(now, current)
+            return by_latency.upwards(self.window, self.learner, current, self._since(now))
         short = self.demand.short(self._closed)
         if short is None:
             return None
         outlook, sizing = self.forecaster.outlook, self.sizing
         if outlook is None:
-            return max(_replicas_for(short, capacity), current), Reason.DEMAND, "short", short
+            replicas = max(replicas_for(short, capacity), current)
+            return Wish(replicas, Reason.DEMAND, "short", short)
         # A rise that is no noise counts at once; what may be noise, when its step is over.
         rises = self.demand.surely(short, self._closed) > sizing.now
         present = short if rises else sizing.now
         ahead = self._ahead() or 0.0
         if sizing.projected > max(present, ahead):
             projected = sizing.projected
-            return _replicas_for(projected, capacity), Reason.BURST, "ramp", projected
-        if _replicas_for(present, capacity) > _replicas_for(ahead, capacity):
+            return Wish(replicas_for(projected, capacity), Reason.BURST, "ramp", projected)
+        now_wanted, ahead_wanted = replicas_for(present, capacity), replicas_for(ahead, capacity)
+        if now_wanted > ahead_wanted:
             reason = Reason.BURST if present > ready * capacity else Reason.DEMAND
-            return _replicas_for(present, capacity), reason, "newest", present
-        return _replicas_for(ahead, capacity), Reason.FORECAST, "ahead", ahead
+            return Wish(now_wanted, reason, "newest", present)
+        return Wish(ahead_wanted, Reason.FORECAST, "ahead", ahead)
 
-    def _wish_by_latency(self, now: float, current: int) -> _Wish:
-        """Capacity is not known: latency and queues decide, only upwards, one step at a time.
+    def _since(self, now: float) -> float:
+        """Seconds since replicas were last changed."""
+        return now - self._scaled[-1][0] if self._scaled else math.inf
 
-        After a step its effect is waited for, or the same slow requests would ask again.
-        """
-        learner = self.learner
-        missed = learner is not None and learner.missed(LATENCY_STEP_S, 1.0 - SLO_LEVEL)
-        if learner is None or not (missed or self._piling_up()):
-            return current, Reason.CAPACITY_LEARNING, "unknown", 0.0
-        last = self._scaled[-1][0] if self._scaled else None
-        if last is not None and now - last <= LATENCY_STEP_S:
-            return current, Reason.CAPACITY_LEARNING, "waiting", 0.0
-        step = max(1, math.ceil(current * LATENCY_STEP))
-        if not missed:
-            return current + step, Reason.CAPACITY_LEARNING, "growing", 0.0
-        return current + step, Reason.SLO_MISSED, "slow", self.latency_s(LATENCY_STEP_S) or 0.0
-
-    def _held_by_latency(
-        self, learner: Learner, wished: _Wish, now: float, current: int, starting: int
-    ) -> _Wish:
-        """What was learned may be wrong: over the SLO more, if nothing is on its way already.
-
-        While latency is over it, or requests pile up, never fewer than there are.
-        """
-        missed = learner.missed(LATENCY_STEP_S, 1.0 - SLO_LEVEL)
-        if missed:
-            slow = self._wish_by_latency(now, current)
-            if slow[1] is Reason.SLO_MISSED and slow[0] > wished[0] and not starting:
-                return slow
-        if wished[0] < current and (missed or self._piling_up()):
-            return current, Reason.CAPACITY_LEARNING, "piling", 0.0
-        return wished
-
-    def _piling_up(self) -> bool:
-        """Whether much more has started lately than ended: a queue grows."""
-        window = self.window
-        if window.newest is None or not window.has_starts:
-            return False
-        begin = window.newest - LATENCY_STEP_S
-        started = window.total("started", begin, window.newest - 1)
-        ended = window.total("finished", begin, window.newest - 1)
-        return started - ended > max(PILING_SHARE * started, PILING_LEAST)
-
-    def _why(self, kind: str, value: float) -> str:
-        """The words of a wish."""
-        unit, spec = self.demand.unit, self.spec
-        given = spec.demand.per_replica
-        per = self._learned() if given is None else f"{given:g} a replica"
-        slo_s = 0.0 if spec.slo is None else spec.slo.latency_seconds
-        return {
-            "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
-            "newest": f"{value:.2f} {unit} in the last seconds, {per}",
-            "ramp": f"{value:.2f} {unit} in {self.horizon_s:.0f} s if its rise goes on, {per}",
-            "ahead": f"{value:.2f} {unit} in {self.horizon_s:.0f} s, "
-            f"{self.sizing.margin:g} scales above the centre, {per}",
-            "quiet": f"nothing to do for {value:.0f} s",
-            "unknown": per,
-            "piling": f"slow requests, or more that start than end: no scale-in; {per}",
-            "growing": f"more requests start than end; {per}",
-            "waiting": "waiting for the last step's effect",
-            "slow": f"p{self._slo_level() * 100:.3g} latency {value:.2f} s, SLO {slo_s:g} s",
-        }[kind]
-
-    def _learned(self) -> str:
-        """The words of what was learned of capacity."""
-        return "capacity per replica is not given" if self.learner is None else self.learner.words()
-
-    def latency_s(self, seconds: int = LATENCY_S) -> float | None:
-        """The SLO's quantile of latency over the last ``seconds``; None: nothing finished."""
-        return sketch.quantile(self.window.latencies(seconds), self._slo_level())
-
-    def _slo_level(self) -> float:
-        """``SLO_LEVEL``, or less where many requests are slow at any load."""
-        learner, least = self.learner, 1.0 - SLO_LEVEL
-        return SLO_LEVEL if learner is None else 1.0 - learner.tolerated(least)
+    def _terms(self) -> Terms:
+        """What a wish is told with."""
+        spec, learner, given = self.spec, self.learner, self.spec.demand.per_replica
+        learned = "capacity per replica is not given" if learner is None else learner.words()
+        return Terms(
+            unit=self.demand.unit,
+            per=learned if given is None else f"{given:g} a replica",
+            horizon_s=self.horizon_s,
+            margin=self.sizing.margin,
+            level=by_latency.level(learner),
+            slo_s=0.0 if spec.slo is None else spec.slo.latency_seconds,
+        )
 
     def _known(self) -> Known:
         return Known(
@@ -505,7 +439,7 @@ class Scaler:
             sizing=None if self.capacity() is None else self.sizing.info(),
             demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
-            latency_s=self.latency_s(),
+            latency_s=by_latency.latency_s(self.window, self.learner),
             corrections=self.corrections,
         )
 
@@ -557,25 +491,6 @@ class Scaler:
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
 
-    def _split(self, total: int) -> dict[str, int]:
-        """Replicas per variant: the first variant takes what the others do not already have.
-
-        Sharing between variants by cost and capacity is the allocator's, later.
-        """
-        variants = self.spec.variants
-        if len(variants) <= 1:
-            return {variants[0].name if variants else DEFAULT_VARIANT: total}
-        names = [variant.name for variant in variants]
-        reported = self.window.replicas
-        held = {name: reported[name].desired for name in names if name in reported}
-        split = {name: held.get(name, 0) for name in names}
-        over = total - sum(split.values())
-        for name in names if over > 0 else reversed(names):
-            take = max(over, -split[name])
-            split[name] += take
-            over -= take
-        return split
-
 
 def _learner(window: Window, spec: ScalerSpec) -> Learner | None:
     """Who learns the capacity; None: it is given, or there is no SLO to say what capacity is."""
@@ -584,8 +499,3 @@ def _learner(window: Window, spec: ScalerSpec) -> Learner | None:
         return None
     units = (demand.unit,) if "unit" in demand.model_fields_set else UNITS
     return Learner(window, slo, units)
-
-
-def _replicas_for(demand: float, capacity: float) -> int:
-    """ceil(demand / capacity), with room for the rounding of sums: 16.000000001 / 8 is 2."""
-    return math.ceil(demand / capacity - 1e-9)
