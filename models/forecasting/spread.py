@@ -66,7 +66,7 @@ class Spread:
             miss = min(miss, CUT * max(held[2] / held[3], LEAST * level))
         held[2] = slow * held[2] + (1.0 - slow) * miss
         held[3] = slow * held[3] + (1.0 - slow)
-        held[4] = slow * held[4] + (1.0 - slow) * miss / math.sqrt(max(level, TINY))
+        held[4] = slow * held[4] + (1.0 - slow) * miss / math.sqrt(max(level, miss, TINY))
 
     def forget(self) -> None:
         """The day is as the last minutes are: what was before counts as ``PRIOR_MISSES``."""

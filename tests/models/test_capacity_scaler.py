@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from models import sketch
+from models import by_latency, sketch
 from models.domain.decision import Reason
 from models.domain.load import Load, PodGauge, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
@@ -17,6 +17,7 @@ from models.fleet import Fleet, MemberState
 from models.merge import MergeState
 from models.scaler import Scaler
 from models.step import SpecChange, Step
+from models.wish import Kind, Wish, words
 from tests.models.fleets import Driver
 
 BEGIN = 1_700_000_000
@@ -113,12 +114,16 @@ class World:
             self.second(rate)
 
 
+def told(scaler: Scaler, kind: Kind, value: float) -> str:
+    return words(Wish(0, Reason.FORECAST, kind, value), scaler._terms())
+
+
 def test_until_enough_is_seen_nothing_is_scaled_in() -> None:
     world = World(8.0, demand={"unit": "requests"})
     world.minutes(9, 20.0)
     assert world.scaler.capacity() is None
     assert world.replicas == 10
-    assert "being learned at 2 s" in world.scaler._why("unknown", 0.0)
+    assert "being learned at 2 s" in told(world.scaler, "unknown", 0.0)
 
 
 def test_it_goes_down_in_small_steps_and_comes_to_the_knee() -> None:
@@ -157,11 +162,11 @@ def test_a_slower_release_is_noticed_and_said() -> None:
     after = world.scaler.capacity()
     assert before is not None
     assert after == pytest.approx(before / 1.6, rel=0.1)
-    words = world.scaler._why("ahead", 40.0)
+    words = told(world.scaler, "ahead", 40.0)
     times = "a new release is slower: latency at the same load is 1.6 times what it was"
     assert f"{times}, capacity {before:.3g} -> " in words
     world.minutes(61, 40.0)
-    assert "slower" not in world.scaler._why("ahead", 40.0)
+    assert "slower" not in told(world.scaler, "ahead", 40.0)
 
 
 def test_the_decision_says_what_was_learned_and_from_how_much() -> None:
@@ -278,9 +283,9 @@ def test_no_scale_in_while_more_starts_than_ends() -> None:
     scaler = driver.fleet.scaler(W)
     learner = scaler.learner
     assert learner is not None
-    wish = (1, Reason.FORECAST, "ahead", 4.0)
-    assert scaler._held_by_latency(learner, wish, driver.now, 3, 0) == wish
+    wish = Wish(1, Reason.FORECAST, "ahead", 4.0)
     window = driver.fleet.merge.window(W)
+    assert by_latency.held(wish, window, learner, 3, 0, 100.0) == wish
     for second in range(15):
         started = Load(
             workload=W,
@@ -294,9 +299,10 @@ def test_no_scale_in_while_more_starts_than_ends() -> None:
             finished=5,
         )
         window.add(started, None)
-    held = scaler._held_by_latency(learner, wish, driver.now, 3, 0)
+    held = by_latency.held(wish, window, learner, 3, 0, 100.0)
     assert held[:3] == (3, Reason.CAPACITY_LEARNING, "piling")
-    assert scaler._held_by_latency(learner, (5, *wish[1:]), driver.now, 3, 0)[0] == 5
+    more = wish._replace(replicas=5)
+    assert by_latency.held(more, window, learner, 3, 0, 100.0) == more
 
 
 @pytest.mark.parametrize("demand", [{}, {"unit": "tokens"}])

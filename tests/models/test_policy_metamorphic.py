@@ -132,14 +132,11 @@ def test_the_runs_below_have_everything_in_them() -> None:
     assert {"activation", "schedule", "rate-limited", "idle"} <= reasons
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a forecast's scale has the root of demand in it (models/forecasting/spread.py), as if "
-    "demand were a count of requests: tokens in another unit get another band",
-)
-def test_demand_and_capacity_by_the_same_factor() -> None:
-    """By a power of two, by which floating point numbers scale exactly."""
-    assert told_times(run([0, 0, 1, 0], factor=64)) == told_times(run([0, 0, 1, 0]))
+@settings(max_examples=8, deadline=None)
+@given(levels, st.sampled_from([2, 4, 64]))
+def test_demand_and_capacity_by_the_same_factor(counts: list[int], factor: int) -> None:
+    """Powers of two, by which floating point numbers scale exactly."""
+    assert told_times(run(counts, factor=factor)) == told_times(run(counts))
 
 
 @settings(max_examples=6, deadline=None)
