@@ -26,11 +26,15 @@ from models.verdict import Verdict
 
 
 class Explained(Struct, frozen=True, gc=False):
-    """A wish, its reason and how it came about, what each guard made of it, what came out."""
+    """A wish and its reason, what each guard made of it, and what came out.
+
+    ``demand`` is what was sized for, None where it was not demand.
+    """
 
     wish: int
     reason: Reason
     why: str
+    demand: float | None
     marks: tuple[tuple[str, int, Mark], ...]
     final: int
 
@@ -100,7 +104,7 @@ def verdict(
             trust=trust,
             why="no step is complete yet" if outlook is None else outlook.why,
         ),
-        binding=_binding(explained, capacity, known.ahead),
+        binding=_binding(explained),
         alternatives=_alternatives(known, explained.final, capacity),
         sizing=known.sizing,
     )
@@ -123,13 +127,13 @@ def _trail(explained: Explained) -> tuple[Stamp, ...]:
     )
 
 
-def _binding(explained: Explained, capacity: float | None, ahead: float | None) -> Binding | None:
+def _binding(explained: Explained) -> Binding | None:
     if explained.marks:
         mark = explained.marks[-1][2]
         return Binding(constraint=mark.constraint, limit=mark.limit)
-    if capacity is None or ahead is None:
+    if explained.demand is None:
         return None
-    return Binding(constraint="demand", limit=round(ahead, 6))
+    return Binding(constraint="demand", limit=round(explained.demand, 6))
 
 
 def _alternatives(known: Known, final: int, capacity: float | None) -> tuple[Alternative, ...]:

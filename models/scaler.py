@@ -32,7 +32,7 @@ from models.sizing import Sizing, SizingState, Stride
 from models.variants import split
 from models.verdict import Verdict
 from models.window import Window
-from models.wish import Terms, Wish, replicas_for, words
+from models.wish import BY_DEMAND, Terms, Wish, replicas_for, words
 
 LEVEL = 0.95
 """Quantile of demand that forecasts are published with, and sized to while they are cold."""
@@ -203,18 +203,18 @@ class Scaler:
                 budget=BUDGET if spec.slo is None else spec.slo.violations,
                 desired=sum(gauge.desired for gauge in reported) if reported else None,
                 ready=ready if stood is None or ready is None else min(ready, stood),
-                violated=self._violated(step),
+                slow=self._slow(step),
                 open=self.demand.open,
             )
         )
 
-    def _violated(self, step: int) -> float | None:
-        """Share of the newest finished requests that missed the SLO; None: not measured."""
+    def _slow(self, step: int) -> tuple[int, int] | None:
+        """Of the newest requests that ended, how many missed the SLO; None: not measured."""
         if self.spec.slo is None:
             return None
         counts = self.window.latencies_of(self.demand.end_of(step) - 1)
         total = sum(counts.values())
-        return sketch.slower(counts, self.spec.slo.latency_seconds) / total if total else None
+        return (sketch.slower(counts, self.spec.slo.latency_seconds), total) if total else None
 
     def _outlook(self, outlook: Outlook) -> tuple[float, float]:
         """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
@@ -332,7 +332,8 @@ class Scaler:
         if after == before or (repeats and alive):
             return UNCHANGED
         why = words(wished, self._terms())
-        explained = Explained(wished.replicas, wished.reason, why, tuple(marks), final)
+        demand = wished.value if wished.kind in BY_DEMAND else None
+        explained = Explained(wished.replicas, wished.reason, why, demand, tuple(marks), final)
         return verdict(
             self._known(),
             context,

@@ -16,6 +16,10 @@ Kind = Literal[
 ]
 
 
+BY_DEMAND = frozenset({"short", "newest", "ramp", "ahead"})
+"""Kinds whose ``value`` is the demand that is sized for."""
+
+
 class Wish(NamedTuple):
     """``value`` is what ``kind`` speaks of: demand, seconds of silence, or a latency."""
 

@@ -52,7 +52,8 @@ def polled(make: Callable[[Trial], Policy], *, metric_s: float = METRIC_S) -> Ru
 
 
 def _hpa(trial: Trial) -> Policy:
-    return Hpa(target=DEFAULT_TARGET, least=trial.least, most=trial.most)
+    # HPA does not scale to zero on its own: there it runs with a minimum of one.
+    return Hpa(target=DEFAULT_TARGET, least=max(trial.least, 1), most=trial.most)
 
 
 def _keda(trial: Trial) -> Policy:
@@ -73,7 +74,7 @@ def _article_steps(trial: Trial) -> Policy:
 
 
 def _predictive_hpa(trial: Trial) -> Policy:
-    return PredictiveHpa(target=DEFAULT_TARGET, least=trial.least, most=trial.most)
+    return PredictiveHpa(target=DEFAULT_TARGET, least=max(trial.least, 1), most=trial.most)
 
 
 def _tuned(setting: Setting, progress: Progress) -> Run | None:

@@ -42,8 +42,8 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     ``demand`` of the step; ``requests`` in it, 0 where they say nothing of the demand's noise;
     ``patience_steps`` how long a request may take; ``centre`` and ``scale`` of the forecast for a
     horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance`` for
-    scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did; ``violated``
-    share of the step's requests that really missed the SLO, None: not measured; ``open`` whether
+    scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did; ``slow``
+    requests that really missed the SLO, of so many that ended, None: not measured; ``open`` whether
     demand is measured at arrival, so that too few replicas do not change it.
     """
 
@@ -61,7 +61,7 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     budget: float
     desired: int | None
     ready: int | None
-    violated: float | None
+    slow: tuple[int, int] | None
     open: bool
 
 
@@ -76,6 +76,7 @@ class SizingState(Struct, frozen=True, array_like=True):
     real: tuple[float, float, float, float]
     """(violated, demand) of a day, (paid, demand) of the ledger's past."""
     desired: int | None
+    measured: bool
     standing: Standing | None
     ramp: RampState
     plants: PlantsState | None
@@ -93,6 +94,7 @@ class Sizing:
         "_keep",
         "_keep_day",
         "_ledger",
+        "_measured",
         "_missed",
         "_paid",
         "_plants",
@@ -117,7 +119,9 @@ class Sizing:
         self._usual = 0.0
         """Requests in a step, as a mean of the last minutes."""
         self._missed = self._day = 0.0
-        """Demand that really missed the SLO, and all of it, by the day's half-life."""
+        """What really missed the SLO, and all of it, by the day's half-life: requests where their
+        latency is told, else demand."""
+        self._measured = False
         self._paid = self._demand = 0.0
         """Capacity really paid for, and demand, by the ledger's half-life."""
         self._desired: int | None = None
@@ -222,7 +226,7 @@ class Sizing:
 
     @property
     def violated(self) -> float | None:
-        """Share of demand that really missed the SLO over the last day; None: not known yet."""
+        """Share that really missed the SLO over the last day; None: not known yet."""
         return self._missed / self._day if self._day > 0 else None
 
     @property
@@ -240,14 +244,22 @@ class Sizing:
         """What really happened in the step."""
         if stride.desired is None or stride.ready is None:
             return
-        share = stride.violated
-        if share is None:
-            share = float(self.now > stride.ready * stride.capacity * (1.0 + 1e-9))
+        if stride.slow is not None and not self._measured:
+            # From now on requests are counted, and no longer demand.
+            self._measured = True
+            self._missed = self._day = 0.0
+        if stride.slow is not None:
+            missed, ended = map(float, stride.slow)
+        elif self._measured:
+            missed = ended = 0.0
+        else:
+            over = self.now > stride.ready * stride.capacity * (1.0 + 1e-9)
+            missed, ended = stride.demand * over, stride.demand
         moved = self._desired not in (None, stride.desired)
         self._desired = stride.desired
         action = ACTION_S / self._step_s if moved else 0.0
-        self._missed = self._missed * self._keep_day + share * stride.demand
-        self._day = self._day * self._keep_day + stride.demand
+        self._missed = self._missed * self._keep_day + missed
+        self._day = self._day * self._keep_day + ended
         self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
         self._demand = self._demand * self._keep + stride.demand
 
@@ -261,6 +273,7 @@ class Sizing:
             now=self.now,
             real=(self._missed, self._day, self._paid, self._demand),
             desired=self._desired,
+            measured=self._measured,
             standing=self.standing,
             ramp=self._ramp.state(),
             plants=None if self._plants is None else self._plants.state(),
@@ -275,6 +288,7 @@ class Sizing:
         made._followed = state.followed
         made.now, made.standing, made._desired = state.now, state.standing, state.desired
         made._missed, made._day, made._paid, made._demand = state.real
+        made._measured = state.measured
         made._ramp = Ramp.restored(step_s, state.ramp)
         if state.plants is not None and state.ledger is not None:
             made._plants = Plants.restored(step_s, state.plants)

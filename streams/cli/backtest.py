@@ -159,13 +159,14 @@ def command(
             hours=hours,
             recipe=recipe,
         )
+    options.writable(json_out, series_out, None if html is None else str(html))
     with trials.progress() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
+    if "-" not in {json_out, series_out}:
+        _show(found, composed)
     _write(found, json_out, series_out)
     if html is not None:
         _report(html, found, composed)
-    if "-" not in {json_out, series_out}:
-        _show(found, composed)
 
 
 def _write(found: Backtest, json_out: str | None, series_out: str | None) -> None:

@@ -6,6 +6,7 @@ Rule: answers from the decision's own record alone.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,9 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
             if other.overload_probability is None
             else f"{other.overload_probability:.1%} chance that demand exceeds it"
         )
+        serves = other.replicas * (inputs.capacity_per_replica or math.inf)
+        if inputs.demand is not None and serves < inputs.demand:
+            risk = f"less than there is now; in {inputs.horizon_s:.0f} s {risk}"
         mark = "▸" if other.replicas == after else " "
         lines.append(f"  {mark} {other.replicas:3}  {cost}{risk}")
     lines += ["", f"What became of it: {_became(outcome)}"]
@@ -165,24 +169,29 @@ def _sizing(sizing: SizingInfo | None) -> list[str]:
     """How it stands with the violation budget."""
     if sizing is None:
         return []
-    scored = "not scored yet"
+    scored = "not scored yet: what is believed of margins decides"
     if sizing.violations is not None and sizing.cost is not None and sizing.budget is not None:
         kept = "" if sizing.kept else "; no way of sizing would have kept it"
         scored = (
-            f"would have missed {sizing.violations:.2%} of the last days' demand and bought "
-            f"{sizing.cost:.2f} times of it; planned with {sizing.budget:.2%}{kept}"
+            f"would have missed {sizing.violations:.2%} so far, with {sizing.cost:.2f} times the "
+            f"capacity that demand took; planned with {sizing.budget:.2%}{kept}"
         )
-    really = "unknown" if sizing.violated is None else f"{sizing.violated:.2%}"
-    regret = "unknown" if sizing.regret is None else f"{sizing.regret:+.1%}"
-    return [
+    lines = [
         "",
         "How it is sized",
-        f"  margin            {sizing.margin:g} scales above the forecast, in after "
-        f"{sizing.window_s} s",
-        f"  scored            {scored}",
-        f"  missed            {really} of the last day's requests; paid {regret} over the "
-        "cheapest way in hindsight",
+        f"  margin            {sizing.margin:g} times what forecasts miss by, above the forecast; "
+        f"scale-in after {sizing.window_s} s",
+        f"  in hindsight      {scored}",
     ]
+    if sizing.violated is not None:
+        lines.append(f"  really missed     {sizing.violated:.2%} within the last day")
+    if sizing.regret is not None:
+        more = "more" if sizing.regret >= 0 else "less"
+        lines.append(
+            f"  really paid       {abs(sizing.regret):.1%} {more} than the cheapest way that kept "
+            "the budget"
+        )
+    return lines
 
 
 def _became(outcome: Outcome | None) -> str:

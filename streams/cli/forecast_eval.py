@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli import options
 from streams.cli.backtest import FORMATS
 
 if TYPE_CHECKING:
@@ -90,12 +91,19 @@ def command(
         series = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
+    options.writable(json_out)
+    longest = (len(series.values) - series.half) * series.step_s
+    if min(horizons) > longest:
+        raise click.BadParameter(
+            f"the scored half of {series.name} has {longest} s; give a shorter one",
+            param_hint="--horizon",
+        )
     with _progress(horizons) as progress:
         rows = evaluate(series, horizons, progress)
-    if json_out is not None:
-        _write(rows, json_out)
     if json_out != "-":
         _show(rows, series)
+    if json_out is not None:
+        _write(rows, json_out)
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def _write(rows: Sequence[Row], path: str) -> None:
 
     try:
         with click.open_file(path, "w", encoding="utf-8") as out:
-            told = [msgspec.to_builtins(row) for row in rows]
+            told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
             out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error

@@ -9,6 +9,7 @@ import asyncio
 import difflib
 import signal
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -94,3 +95,17 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, cancel)
     return await task
+
+
+def writable(*paths: str | None) -> None:
+    """Refuse outputs that could not be written, before long work.
+
+    Raises ``click.UsageError``: a folder is missing, or two outputs are one file.
+    """
+    given = [path for path in paths if path is not None]
+    if len(set(given)) < len(given):
+        raise click.UsageError("two outputs would be written to one place; give each its own")
+    for path in given:
+        folder = Path(path).parent
+        if path != "-" and not folder.is_dir():
+            raise click.UsageError(f"{path} cannot be written: there is no folder {folder}")

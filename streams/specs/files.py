@@ -160,6 +160,17 @@ class _Reading:
                 spec.spec.drain.pod_deletion_cost and _numbered(spec),
                 "pods of a StatefulSet leave by their number: podDeletionCost changes nothing",
             ),
+            (
+                "target",
+                spec.spec.demand.per_replica is None and spec.spec.slo is None,
+                "neither demand.perReplica nor slo is given: nothing will be scaled; give one",
+            ),
+            (
+                "fallback",
+                spec.spec.fallback.behavior == "currentReplicas"
+                and spec.spec.fallback.replicas is not None,
+                "behavior currentReplicas does not read replicas",
+            ),
             ("vertical", spec.spec.vertical.mode != "Off", "vertical sizing is not done yet"),
             (
                 "variants",

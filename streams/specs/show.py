@@ -8,13 +8,15 @@ from __future__ import annotations
 import yaml
 
 from models.domain.spec import AgentScaler, Pool
+from models.policy.tolerance import DOWN_DEFAULT
 
 LEARNED = {
     "unit": "learned: requests, until another foretells slow requests better",
     "perReplica": "learned where there is an slo; until then latency decides, upwards only",
-    "stabilizationWindowSeconds": "four horizons, 60 to 300 s, down; none up",
+    "stabilizationWindowSeconds": "scale-in: of 60, 300, 900 and 1800 s what would have kept the "
+    "slo at the least cost; scale-out: none",
     "policies": "no limit on a step",
-    "tolerance": "0.1 down, 0 up",
+    "tolerance": f"scale-in: {DOWN_DEFAULT:g}; scale-out: 0",
     "costPerHour": "not given: alternatives show risk alone",
     "pool": "none: capacity is not shared",
     "slo": "none: latency is not held against anything",

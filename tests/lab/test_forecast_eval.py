@@ -147,7 +147,7 @@ def test_the_command_writes_rows_and_prints_a_table(tmp_path: Path) -> None:
     assert "the first 100 are warm-up" in result.output
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
     assert len(rows) == 2 * (1 + len(NAMES))
-    assert set(rows[0]) == set(Row.__struct_fields__)
+    assert set(rows[0]) == {*Row.__struct_fields__, "horizon"}
     alone = CliRunner().invoke(command, ["--trace", str(trace), "--json", "-"])
     assert json.loads(alone.stdout)["rows"][0]["horizon_s"] == 60
 

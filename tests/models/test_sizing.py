@@ -39,7 +39,7 @@ def stride(demand: float, **more: Any) -> Stride:
             "budget": 0.01,
             "desired": None,
             "ready": None,
-            "violated": None,
+            "slow": None,
             "open": True,
             **more,
         }
@@ -260,8 +260,11 @@ def test_regret_is_what_was_paid_over_the_cheapest_that_kept_the_budget() -> Non
 
 
 def test_violations_are_those_that_were_measured_where_they_were() -> None:
-    slow = walked([50.0] * 400, desired=100, ready=100, violated=0.03)
+    slow = walked([50.0] * 400, desired=100, ready=100, slow=(3, 100))
     assert slow.violated == pytest.approx(0.03)
+    assert walked([1.0] * 9 + [99.0], desired=1, ready=1, slow=(1, 10)).violated == pytest.approx(
+        0.1
+    )
     counted = walked([50.0] * 400, desired=40, ready=40)
     assert counted.violated == pytest.approx(1.0)
     assert walked([50.0] * 400).violated is None

@@ -93,7 +93,14 @@ def test_a_pool_that_nobody_defined_is_a_warning(tmp_path: Path) -> None:
     path.write_text(HEAD + "  pool: gpu\n")
     found = read_specs([path])
     assert not found.faults
-    assert "pool gpu is not defined" in found.warnings[0].message
+    assert "pool gpu is not defined" in found.warnings[-1].message
+
+
+def test_a_spec_that_nothing_can_be_scaled_by_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(HEAD)
+    (found,) = read_specs([path]).warnings
+    assert "nothing will be scaled" in found.message
 
 
 def test_the_effective_spec_says_what_is_learned() -> None:
