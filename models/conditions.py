@@ -103,6 +103,8 @@ class Conditions:
         """
         if self.quiet is None or self.event_s(closed) == 0.0:
             return 0
+        if closed is not None and self._window.gauges_missing(closed):
+            return 0
         return self.quiet.silent_s(closed)
 
     def event_s(self, closed: int | None) -> float | None:

@@ -69,11 +69,20 @@ class DemandMeter:
         newest = self.window.newest
         if newest is None:
             return None
+        if self.stale(max(newest, complete or newest)):
+            # Who told of demand does not any more: what was told last stands.
+            newest = self.window.last_gauge or newest
+        elif complete is not None and complete > newest:
+            newest = complete  # Nothing was heard since, and all that could be is complete.
         width = self.window_s
         begin = newest if complete is None else max(min(complete, newest), newest - SPAN + width)
         values = self._values(begin - width + 1, newest)
         sums = [math.fsum(values[at : at + width]) for at in range(len(values) - width + 1)]
         return max(sums) / width
+
+    def stale(self, second: int) -> bool:
+        """Whether demand rests on gauges of pods, and these are missing."""
+        return self.unit == "concurrency" and self.window.gauges_missing(second)
 
     def surely(self, short: float, complete: int | None) -> float:
         """What of ``short`` is no noise (``sure``), of the requests in the same seconds.
@@ -91,8 +100,11 @@ class DemandMeter:
 
     @property
     def open(self) -> bool:
-        """Whether demand is measured at arrival, so that too few replicas do not change it."""
-        return self.unit != "concurrency" and self.window.has_starts
+        """Whether demand is measured at arrival, so that too few replicas do not change it.
+
+        Tokens are not: those of the output are told at completion.
+        """
+        return self.unit == "requests" and self.window.has_starts
 
     def requests(self, number: int) -> float:
         """Requests that step ``number``'s value was measured by; 0 where they are not its noise."""
@@ -121,9 +133,14 @@ class DemandMeter:
         return (step + 1) * STEP_S + self.phase
 
     def step(self, number: int) -> float | None:
-        """Value of grid step ``number``: the highest mean over ``window_s`` within it."""
+        """Value of grid step ``number``: the highest mean over ``window_s`` within it.
+
+        None: its seconds are no longer held, or those that tell of demand were missing.
+        """
         begin = self.end_of(number) - STEP_S
         if self.window.first is None or begin < self.window.first:
+            return None
+        if self.stale(begin + STEP_S - 1):
             return None
         values = self._values(begin, begin + STEP_S - 1)
         width = self.window_s

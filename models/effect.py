@@ -199,8 +199,15 @@ class Effect:
         if frozen is None:
             return
         over = now >= frozen.until
-        if frozen.direction == "out" and not over:
-            over = _per_s(window, _arrivals(window), WATCH_S) > ENOUGH * frozen.arrived_per_s
+        if not over:
+            # Other traffic, another answer: more for those that brought nothing, less for those
+            # without which it was slow.
+            arrived_per_s = _per_s(window, _arrivals(window), WATCH_S)
+            over = (
+                arrived_per_s > ENOUGH * frozen.arrived_per_s
+                if frozen.direction == "out"
+                else arrived_per_s * ENOUGH < frozen.arrived_per_s
+            )
         if over:
             self.frozen = None
 
@@ -223,8 +230,8 @@ def sample(window: Window, seconds: int, limit_s: float) -> Sample | None:
     if newest is None or seconds < SLOT_S:
         return None
     slots = [
-        (sum(counts.values()), sketch.slower(counts, limit_s))
-        for counts in window.by_slot(seconds - (SLOT_S - 1))
+        (sum(counts.values()) + dropped, sketch.slower(counts, limit_s) + dropped)
+        for counts, dropped in window.by_slot(seconds - (SLOT_S - 1))
     ]
     return Sample(
         sum(ended for ended, _ in slots),

@@ -17,6 +17,9 @@ PRIOR_S = 30.0
 """Start-up assumed before one has been seen: the median base-model load published for a real
 diffusion-serving fleet is 22.7 s, its 95th percentile 45.4 s (Alibaba GenTD26)."""
 
+LONGEST_S = 3600.0
+"""A start-up counts as no longer: a pod that was pending for days says nothing of the next."""
+
 KEPT = 30
 """Start-ups of a variant remembered at most."""
 
@@ -46,7 +49,7 @@ class StartUp:
 
     def observe(self, started_s: float, variant: str = DEFAULT_VARIANT) -> None:
         """One replica took ``started_s`` seconds from being asked for to being ready."""
-        held = [*self.seen.pop(variant, []), started_s][-KEPT:]
+        held = [*self.seen.pop(variant, []), min(started_s, LONGEST_S)][-KEPT:]
         held = held[-since_change(held) :]
         self.seen[variant] = held
         self._seconds[variant] = _percentile(held)

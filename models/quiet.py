@@ -46,12 +46,15 @@ class Quiet:
         newest = window.newest
         if newest is None:
             return
-        for second in range(max(begin, through - SPAN), through + 1):
-            if second <= newest - SPAN:
-                self.since = second + 1  # No longer held: what was in it is not known.
-                continue
-            if self.since is None:
-                self.since = second
+        held = newest - SPAN + 1
+        if begin < held:
+            # What is not held is not known: a request may have begun in it, and not have ended.
+            self.since = max(self.since or 0, held)
+            self.opened = max(self.opened, int(window.has_starts))
+        elif self.since is None:
+            self.since = begin
+        # Behind the newest that was heard of there is nothing to count.
+        for second in range(max(begin, held), min(through, newest) + 1):
             self._count(window, second)
 
     def _count(self, window: Window, second: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -18,7 +19,7 @@ from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
-from models.domain.load import Load
+from models.domain.load import DEFAULT_VARIANT, Load
 from models.domain.spec import ScalerSpec, Variant
 from models.explanation import Explained, Known, verdict
 from models.forecasting.forecaster import Forecaster
@@ -111,6 +112,10 @@ class Scaler:
         if learner is None or self.learner is None or not self.learner.respec(learner):
             self.learner = learner
         self._measure(spec)
+        if _names(spec) != _names(self.spec):
+            # What was reported of targets that are no more would count as replicas for ever.
+            names, reported = _names(spec), self.window.replicas
+            self.window.replicas = {name: reported[name] for name in names if name in reported}
         self.spec = spec
         self.conditions.respec(spec)
         self._last = None
@@ -205,6 +210,8 @@ class Scaler:
                 ready=ready if stood is None or ready is None else min(ready, stood),
                 slow=self._slow(step),
                 open=self.demand.open,
+                acting=spec.mode == "Active" and not spec.pause.any,
+                window_s=spec.behavior.scale_down.stabilization_window_seconds,
             )
         )
 
@@ -212,9 +219,10 @@ class Scaler:
         """Of the newest requests that ended, how many missed the SLO; None: not measured."""
         if self.spec.slo is None:
             return None
-        counts = self.window.latencies_of(self.demand.end_of(step) - 1)
-        total = sum(counts.values())
-        return (sketch.slower(counts, self.spec.slo.latency_seconds), total) if total else None
+        counts, dropped = self.window.ended_of(self.demand.end_of(step) - 1)
+        total = sum(counts.values()) + dropped
+        slow = sketch.slower(counts, self.spec.slo.latency_seconds) + dropped
+        return (slow, total) if total else None
 
     def _outlook(self, outlook: Outlook) -> tuple[float, float]:
         """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
@@ -255,13 +263,16 @@ class Scaler:
         reported = self.window.replicas
         if not reported:
             return AWAITING
-        if self.spec.mode == "Paused":
-            return PAUSED
+        paused = self.spec.mode == "Paused"
         current = ready = starting = 0
         for gauge in reported.values():
             current += gauge.desired
             ready += gauge.ready
             starting += gauge.starting
+        if paused or not self._wished.highs:
+            self._wished.add(now, current)  # What stands now is what stabilisation begins with.
+        if paused:
+            return PAUSED
         wished = self._wish(now, current, ready)
         if wished is None:
             return NO_DATA
@@ -275,6 +286,8 @@ class Scaler:
         replicas = wished.replicas
         self._wished.add(now, replicas)
         silent_s = None if closed is None else max(now - closed - 1, 0.0)
+        if silent_s is not None and self.demand.stale(int(now)):
+            silent_s = max(silent_s, now - (self.window.last_gauge or 0) - 1)
         limits = conditions.limits.fixed or conditions.limits.at(now, self.horizon_s)
         missing = silent_s is not None and silent_s > MISSING_S
         if (
@@ -294,7 +307,7 @@ class Scaler:
             silent_s=silent_s,
             latency_driven=self.capacity() is None,
             wished=self._wished,
-            scaled=self._scaled,
+            scaled=self._done(current),
             window_s=self._window_s,
             limits=limits,
             quiet_s=conditions.quiet_s(closed),
@@ -363,6 +376,11 @@ class Scaler:
             return False
         highest = self._wished.highest(now - down_window_s(self.spec, self._window_s))
         return highest is not None and highest >= current
+
+    def _done(self, current: int) -> Sequence[tuple[float, int, int]]:
+        """Changes that were ordered, without the newest if it was not carried out."""
+        scaled = self._scaled
+        return scaled[:-1] if scaled and scaled[-1][1] == current else scaled
 
     def accept(self, decision: Decision) -> None:
         """The decision was sent: remember it for the rates and for what is still under way."""
@@ -491,6 +509,11 @@ class Scaler:
             patience_s=patience_s,
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
+
+
+def _names(spec: ScalerSpec) -> tuple[str, ...]:
+    """Names that replicas are reported by."""
+    return tuple(variant.name for variant in spec.variants) or (DEFAULT_VARIANT,)
 
 
 def _learner(window: Window, spec: ScalerSpec) -> Learner | None:

@@ -19,15 +19,17 @@ def split(
     """``total`` replicas by variant, with what is ``reported`` left where it is if it can be.
 
     Of 5 for ``a`` and ``b``, of which ``b`` has 2, ``a`` gets 3; of 1, ``a`` keeps nothing and
-    ``b`` 1.
+    ``b`` 1.  What variants' bounds leave no place for is in none.
     """
     if len(variants) <= 1:
         return {variants[0].name if variants else DEFAULT_VARIANT: total}
     names = [variant.name for variant in variants]
     found = {name: reported[name].desired if name in reported else 0 for name in names}
     over = total - sum(found.values())
-    for name in names if over > 0 else reversed(names):
-        take = max(over, -found[name])
-        found[name] += take
+    for variant in variants if over > 0 else reversed(variants):
+        held = found[variant.name]
+        most = over if variant.max is None else variant.max - held
+        take = min(over, max(most, 0)) if over > 0 else max(over, min(variant.min - held, 0))
+        found[variant.name] += take
         over -= take
     return found

@@ -194,15 +194,37 @@ class Window:
                     merged[index] = merged.get(index, 0) + count
         return merged
 
-    def by_slot(self, seconds: int) -> list[dict[int, int]]:
-        """The latency sketches of the slots of about the newest ``seconds``, oldest first."""
-        since = ((self.newest or 0) - seconds + 1) // SLOT_S
-        return [_unpacked(self._latencies[at]) for at in sorted(self._latencies) if at >= since]
+    def by_slot(self, seconds: int) -> list[tuple[dict[int, int], int]]:
+        """Latency sketch and drops of the slots of about the newest ``seconds``, oldest first."""
+        newest = self.newest or 0
+        slots = range((newest - seconds + 1) // SLOT_S, newest // SLOT_S + 1)
+        return [(_unpacked(self._latencies.get(at, {})), self.dropped(at)) for at in slots]
 
-    def latencies_of(self, second: int) -> dict[int, int]:
-        """The latency sketch of the last slot that was over in ``second``."""
-        counts = self._latencies.get((second + 1) // SLOT_S - 1)
-        return {} if counts is None else _unpacked(counts)
+    def ended_of(self, second: int) -> tuple[dict[int, int], int]:
+        """The latency sketch of the last slot that was over in ``second``, and drops in it."""
+        slot = (second + 1) // SLOT_S - 1
+        counts = self._latencies.get(slot)
+        return {} if counts is None else _unpacked(counts), self.dropped(slot)
+
+    def dropped(self, slot: int) -> int:
+        """Requests that were dropped in a slot."""
+        return self.total("dropped", slot * SLOT_S, slot * SLOT_S + SLOT_S - 1)
+
+    @property
+    def last_gauge(self) -> int | None:
+        """The second of the newest report of what pods work on; None: nobody reports it."""
+        if self.in_system is None:
+            return None
+        newest = [held.at_us for held in self.pods.values() if held.in_flight is not None]
+        return max(newest) // 1_000_000 if newest else None
+
+    def gauges_missing(self, second: int) -> bool:
+        """Whether pods that alone tell of demand have ceased to, though some are ready."""
+        if self.in_system is None or "finished" in self._sums or "started" in self._sums:
+            return False
+        last = self.last_gauge
+        ready = any(gauge.ready for gauge in self.replicas.values())
+        return ready and last is not None and last < second - FRESH_S
 
     def slower(self, slot: int, limits: Sequence[int]) -> list[int]:
         """How many latencies of a slot lie in buckets above each of ``limits``."""

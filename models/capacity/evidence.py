@@ -114,13 +114,15 @@ def gather(
 
 
 def slow_share(window: Window, seconds: int, bucket: int) -> float:
-    """Share of latencies above ``bucket`` in the slots of the newest ``seconds``; of none 0."""
+    """Share of requests above ``bucket``, or dropped, in the slots of the newest ``seconds``."""
     newest = window.newest
     if newest is None:
         return 0.0
     slots = range((newest - seconds + 1) // STEP_S, newest // STEP_S + 1)
-    total = window.total("latency_count", slots[0] * STEP_S, newest)
-    return sum([window.slower(slot, (bucket,))[0] for slot in slots]) / total if total else 0.0
+    dropped = window.total("dropped", slots[0] * STEP_S, newest)
+    total = window.total("latency_count", slots[0] * STEP_S, newest) + dropped
+    slow = sum([window.slower(slot, (bucket,))[0] for slot in slots]) + dropped
+    return slow / total if total else 0.0
 
 
 def limit(latency_s: float) -> int:

@@ -247,6 +247,11 @@ class Pause(Model):
     scale_out: bool = False
     replicas: ReplicaCount | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is paused."""
+        return self.scale_in or self.scale_out or self.replicas is not None
+
 
 class Drain(Model):
     """Scale-in that lets work end.

@@ -129,7 +129,7 @@ class Forecaster:
         )
         self._recent = (step, value, starts)
         lowest = -value / scale
-        expert = max(self._model.predict(said.features), lowest)
+        expert = min(max(self._model.predict(said.features), lowest), FURTHEST)
         changes = (*said.changes, expert)
         self._changes = array("f", changes)
         mixed = max(self._mixture.predict(changes), lowest)

@@ -68,6 +68,12 @@ _LOWER_FLAT = _UPPER[1] * WIDTH + _UPPER[0]
 _TRIANGLE = len(_UPPER[0])
 
 
+FLOOR = 1e-3
+"""Precision that a feature keeps if it never says anything; one that does has about 1."""
+
+_DIAGONAL = np.diag_indices(WIDTH)
+
+
 class ResidualModel:
     """Predicts ``(y(t + h) - y(t)) / scale`` from features at t.
 
@@ -103,6 +109,10 @@ class ResidualModel:
     def learn(self, features: Sequence[float], target: float, smoothing: float) -> None:
         """Learn one pair, when its step is over.  ``smoothing`` is what is kept of the past."""
         model = self._river(smoothing)
+        if self.learned:
+            # Smoothing takes of the prior too: a feature that is always 0 would leave none of it,
+            # and a matrix that cannot be inverted.
+            model._ss_arr[_DIAGONAL] += (1.0 - smoothing) * FLOOR
         named = dict(zip(FEATURES, cut(features), strict=True))
         model.learn_one(named, min(max(target, -LARGEST_TARGET), LARGEST_TARGET))
         model._ensure_m()

@@ -13,13 +13,14 @@ from models.policy.context import Context, Mark
 def effect(replicas: int, context: Context) -> Mark | None:
     """Keep to what is frozen.
 
-    After a scale-in from 8 to 6 that did harm: 8 until the freeze is over.
+    After a scale-in from 8 to 6 that did harm: 8 until the freeze is over, or nothing happens.
     """
     frozen = context.frozen
     if frozen is None or context.now >= frozen.until:
         return None
     left_s = frozen.until - context.now
-    if frozen.direction == "in" and replicas < frozen.replicas:
+    silent = context.quiet_s >= context.spec.replicas.cooldown_period_seconds
+    if frozen.direction == "in" and not silent and replicas < frozen.replicas:
         kept = frozen.replicas
         why = f"fewer than {kept} made requests slow; scale-in is frozen for {left_s:.0f} s"
     elif frozen.direction == "out" and replicas > max(frozen.replicas, context.current):

@@ -12,6 +12,10 @@ KEPT_S = 3600.0
 """HPA's longest stabilisation window."""
 
 
+MOST = 128
+"""Wishes held of each kind; of more, older ones are joined two by two."""
+
+
 class Wishes:
     """Past wishes of one workload: (at in Unix seconds, replicas)."""
 
@@ -35,6 +39,10 @@ class Wishes:
             lows.pop()
         highs.append((at, wish))
         lows.append((at, wish))
+        if len(highs) > MOST:
+            self.highs = highs = _thinned(highs)
+        if len(lows) > MOST:
+            self.lows = lows = _thinned(lows)
         if highs[0][0] <= at - KEPT_S:
             highs.pop(0)
         if lows[0][0] <= at - KEPT_S:
@@ -47,3 +55,13 @@ class Wishes:
     def lowest(self, since: float) -> int | None:
         """The lowest wish after ``since``; None: there was none."""
         return next((wish for at, wish in self.lows if at > since), None)
+
+
+def _thinned(held: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The older half joined two by two: the extreme of both, as late as the later of them.
+
+    A wish then counts for longer than it did, which holds replicas, and never for less.
+    """
+    half = len(held) // 2 & ~1
+    joined = [(held[at + 1][0], held[at][1]) for at in range(0, half, 2)]
+    return joined + held[half:]

@@ -44,3 +44,13 @@ def named(number: int) -> tuple[float, int]:
     """
     row, column = divmod(number, SHAPE[1])
     return float(MARGINS[column]), int(WINDOWS_S[row])
+
+
+def nearest(window_s: float) -> int:
+    """The row of the longest window that is no longer than ``window_s``; the first if none is."""
+    return max(int(np.searchsorted(WINDOWS_S, window_s, side="right")) - 1, 0)
+
+
+def moved_to(number: int, row: int) -> int:
+    """The candidate of the same margin in another row."""
+    return numbered(row, number % SHAPE[1])

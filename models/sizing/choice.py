@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec import Struct
 
-from models.sizing.candidates import COUNT
+from models.sizing.candidates import COUNT, SHAPE
 from models.sizing.ledger import Sums
 from models.sizing.plants import Floats
 
@@ -60,14 +60,26 @@ UNREST = 0.1
 
 
 def choose(
-    missed: Sums, cost: Sums, actions_per_h: Floats, followed: int, budget: float, planned: float
+    missed: Sums,
+    cost: Sums,
+    actions_per_h: Floats,
+    followed: int,
+    budget: float,
+    planned: float,
+    row: int | None = None,
 ) -> tuple[int, Standing]:
     """The candidate to follow from now on.
 
     ``missed``, ``cost`` and ``actions_per_h`` by candidate as of ``Ledger``; ``budget`` is the
     spec's share, above 0, by which prices are counted, ``planned`` what of it is planned with.
+    ``row``: the window that candidates must have, where the user has set one; then ``followed``
+    has it.
     """
     x, y = missed.reshape(COUNT), cost.reshape(COUNT)
+    if row is not None:
+        allowed = np.zeros(SHAPE, np.bool_)
+        allowed[row] = True
+        y = np.where(allowed.reshape(COUNT), y, np.inf)
     scale = float(y[followed]) or 1.0  # At zero replicas it costs nothing.
     unrest = UNREST * np.maximum(actions_per_h.reshape(COUNT) / CALM_PER_H - 1.0, 0.0)
     objective = (y / scale + unrest)[None, :] + PRICES[:, None] * (x[None, :] / budget)

@@ -1,6 +1,7 @@
 """Ledger: what each candidate would have cost and missed over the discounted past.
 
-Rule: sums are discounted by time, never by calls; a step that nobody measured is in none of them.
+Rule: sums are discounted by measured time; a step that nobody measured is in none of them.  What is
+believed beforehand is kept apart, as a share of mean demand, so that one odd step is not its size.
 Flow: Plants, demand of a step -> Ledger -> choice.
 """
 
@@ -30,7 +31,8 @@ ACTION_S = 60.0
 """What an action costs, in seconds of a replica: pods that come and go take images, caches and
 connections with them."""
 
-CENSORED_MARGIN = 1e-9
+ROUNDING = 1e-9
+"""Of demand: no more than sums may be off by."""
 
 
 class LedgerState(Struct, frozen=True, array_like=True):
@@ -38,26 +40,40 @@ class LedgerState(Struct, frozen=True, array_like=True):
 
     demand: float
     steps: float
+    believed: float
     missed: bytes
     cost: bytes
     actions: bytes
 
 
+_BELIEVED_COST = 1.0 + MARGIN_COST * MARGINS[None, :] + 0.02 * np.arange(len(WINDOWS_S))[:, None]
+"""Capacity bought over demand, by candidate, before any was seen to be bought."""
+
+
 class Ledger:
     """Sums by candidate, ``SHAPE``, in demand·steps."""
 
-    __slots__ = ("_actions", "_cost", "_demand", "_keep", "_missed", "_step_s", "_steps")
+    __slots__ = (
+        "_actions",
+        "_believed",
+        "_cost",
+        "_demand",
+        "_keep",
+        "_missed",
+        "_step_s",
+        "_steps",
+    )
 
-    def __init__(self, step_s: int, demand: float = 0.0) -> None:
-        """Only what is believed before: ``demand`` is what was seen first, in its unit."""
+    def __init__(self, step_s: int) -> None:
+        """Only what is believed before."""
         self._step_s = step_s
         self._keep = 0.5 ** (step_s / HALF_LIFE_S)
-        self._demand = demand * PRIOR_S / step_s
-        self._missed: Sums = TAIL * self._demand
-        windows = 0.02 * np.arange(len(WINDOWS_S))[:, None]
+        self._demand = self._steps = 0.0
+        self._believed = PRIOR_S / step_s
+        """Steps of mean demand that beliefs weigh."""
+        self._missed: Sums = np.zeros(SHAPE)
+        self._cost: Sums = np.zeros(SHAPE)
         self._actions = np.zeros(SHAPE, np.float32)
-        self._steps = PRIOR_S / step_s
-        self._cost: Sums = self._demand * (1.0 + MARGIN_COST * MARGINS[None, :] + windows)
 
     def add(
         self, demand: float, ready: Floats, asked: Floats, capacity: float, seen: Bools | None
@@ -68,22 +84,23 @@ class Ledger:
         """
         serves = ready * capacity
         over = np.maximum(demand - serves, 0.0)
-        lost = np.where(over > demand * CENSORED_MARGIN, demand + DEPTH * over, 0.0)
+        lost = np.where(over > demand * ROUNDING, demand + DEPTH * over, 0.0)
         if seen is not None:
-            known = self._demand or 1.0
-            lost = np.where(seen, lost, self._missed * (demand / known))
+            # As if it had been a step like those before.
+            lost = np.where(seen, lost, self.missed() * demand)
         self._missed *= self._keep
         self._missed += lost
         self._cost *= self._keep
         self._cost += asked * capacity
         self._demand = self._demand * self._keep + demand
+        self._steps = self._steps * self._keep + 1.0
+        self._believed *= self._keep
 
     def act(self, moved: Bools, capacity: float) -> None:
-        """Actions taken at the end of a step."""
+        """Actions taken at the end of the step that was added last."""
         self._cost += moved * (ACTION_S / self._step_s * capacity)
         self._actions *= np.float32(self._keep)
         self._actions += moved
-        self._steps = self._steps * self._keep + 1.0
 
     @property
     def idle(self) -> bool:
@@ -91,17 +108,27 @@ class Ledger:
         return self._demand <= 0
 
     def actions_per_hour(self) -> Floats:
-        """Actions an hour, by candidate; before anything was scored it is 0."""
-        found: Floats = self._actions * np.float32(3600.0 / self._step_s / max(self._steps, 1.0))
+        """Actions an hour, by candidate; none are believed of the time before."""
+        steps = max(self._steps + self._believed, 1.0)
+        found: Floats = self._actions * np.float32(3600.0 / self._step_s / steps)
         return found
 
     def missed(self) -> Sums:
-        """Share of demand in violation, by candidate."""
-        return self._missed / max(self._demand, 1e-300)
+        """Share of demand in violation, by candidate; before any demand what is believed."""
+        if self._demand <= 0:
+            believed: Sums = TAIL
+            return believed
+        weight = self._believed * self._demand / self._steps
+        found: Sums = (self._missed + TAIL * weight) / (self._demand + weight)
+        return found
 
     def cost(self) -> Sums:
         """Capacity bought, in units of demand, by candidate; 1 would be none too much."""
-        return self._cost / max(self._demand, 1e-300)
+        if self._demand <= 0:
+            return _BELIEVED_COST
+        weight = self._believed * self._demand / self._steps
+        found: Sums = (self._cost + _BELIEVED_COST * weight) / (self._demand + weight)
+        return found
 
     def cheapest(self, budget: float) -> float | None:
         """``cost`` of the cheapest candidate within ``budget``; None: there is none."""
@@ -113,6 +140,7 @@ class Ledger:
         return LedgerState(
             demand=self._demand,
             steps=self._steps,
+            believed=self._believed,
             missed=self._missed.tobytes(),
             cost=self._cost.tobytes(),
             actions=self._actions.tobytes(),
@@ -123,6 +151,7 @@ class Ledger:
         """The ledger of a state.  Raises ``ValueError`` where it has another form."""
         made = cls(step_s)
         made._demand, made._steps = state.demand, state.steps
+        made._believed = state.believed
         made._actions = np.frombuffer(state.actions, np.float32).reshape(SHAPE).copy()
         made._missed = np.frombuffer(state.missed).reshape(SHAPE).copy()
         made._cost = np.frombuffer(state.cost).reshape(SHAPE).copy()

@@ -66,16 +66,19 @@ class Plants:
             self._least[...] = self._falling
             self._stride = stride
         closed = min(-(-startup_steps // stride), STARTING)
+        if closed <= 0:
+            return self.asked
         newest = self._step // stride
         places = [(newest - back) % STARTING for back in range(closed)]
         found: Floats = np.minimum(self._least[places].min(axis=0), self._falling)
         return found
 
-    def ask(self, wishes: Floats, tolerance: float) -> Bools:
+    def ask(self, wishes: Floats, tolerance: float, shortest: int = HELD) -> Bools:
         """A step's wishes by margin, (margins,); which candidates changed what they ask for.
 
         A plant scales out at once, and in to the highest wish of its window where that is lower
-        by more than ``tolerance``, a share of what it has.
+        by more than ``tolerance``, a share of what it has.  Of the shortest window ``shortest``
+        steps are held, at most ``HELD``.
         """
         self._step += 1
         for row, bucket in enumerate(self._buckets):
@@ -83,7 +86,11 @@ class Plants:
                 self._held[self._step // bucket % HELD, row] = self._rising[row]
                 self._rising[row] = 0.0
         np.maximum(self._rising, wishes, out=self._rising)
-        wanted = np.maximum(self._held.max(axis=0), self._rising)
+        held = self._held.max(axis=0)
+        if shortest < HELD:
+            newest = [(self._step // self._buckets[0] - back) % HELD for back in range(shortest)]
+            held[0] = self._held[newest, 0].max(axis=0) if newest else 0.0
+        wanted = np.maximum(held, self._rising)
         moved: Bools = (wanted > self.asked) | (wanted < self.asked * np.float32(1.0 - tolerance))
         self.asked = np.where(moved, wanted, self.asked)
         if self._step % self._stride == 0:

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from models.demand import sure
 from models.domain.decision import SizingInfo
-from models.sizing.candidates import MARGINS, named, numbered
+from models.sizing.candidates import MARGINS, moved_to, named, nearest, numbered
 from models.sizing.choice import Standing, budget_left, choose
 from models.sizing.ledger import ACTION_S, HALF_LIFE_S, Ledger, LedgerState
-from models.sizing.plants import Bools, Floats, Plants, PlantsState
+from models.sizing.plants import HELD, Bools, Floats, Plants, PlantsState
 from models.sizing.ramp import Ramp, RampState
 
 CHOOSE_S = 300
@@ -44,7 +44,8 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance`` for
     scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did; ``slow``
     requests that really missed the SLO, of so many that ended, None: not measured; ``open`` whether
-    demand is measured at arrival, so that too few replicas do not change it.
+    demand is measured at arrival, so that too few replicas do not change it; ``acting`` whether
+    replicas are ours to change; ``window_s`` of scale-in as the user set it, None: not set.
     """
 
     demand: float
@@ -63,6 +64,8 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     ready: int | None
     slow: tuple[int, int] | None
     open: bool
+    acting: bool = True
+    window_s: int | None = None
 
 
 class SizingState(Struct, frozen=True, array_like=True):
@@ -155,7 +158,7 @@ class Sizing:
         if self._plants is None or self._ledger is None:
             begin = stride.desired if stride.desired is not None else stride.least
             self._plants = Plants(self._step_s, begin)
-            self._ledger = Ledger(self._step_s, stride.demand)
+            self._ledger = Ledger(self._step_s)
         plants, ledger = self._plants, self._ledger
         ready = plants.ready(stride.startup_steps)
         # While the forecaster is cold all candidates are alike, and for a start-up after it.
@@ -167,12 +170,18 @@ class Sizing:
         wanted = np.maximum(stride.centre + MARGINS * stride.scale, max(self.now, self.projected))
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
         moved = plants.ask(
-            np.clip(wishes, stride.least, stride.most).astype(np.float32), stride.tolerance
+            np.clip(wishes, stride.least, stride.most).astype(np.float32),
+            stride.tolerance,
+            HELD if stride.window_s is None else stride.window_s // self._step_s,
         )
         if scored:
             ledger.act(moved, stride.capacity)
-        self._observe(stride)
+        self._observe(stride, scored=scored)
         self._steps += 1
+        # A window that the user has set is the one that is kept, so it is the one that is scored.
+        row = None if stride.window_s is None else nearest(stride.window_s)
+        if row is not None:
+            self._followed = moved_to(self._followed, row)
         if self._steps % (CHOOSE_S // self._step_s) == 0 and not ledger.idle:
             self._followed, self.standing = choose(
                 ledger.missed(),
@@ -181,6 +190,7 @@ class Sizing:
                 self._followed,
                 stride.budget,
                 budget_left(stride.budget, self.violated),
+                row,
             )
 
     def _present(self, stride: Stride) -> float:
@@ -240,8 +250,11 @@ class Sizing:
         best = self._ledger.cheapest(self.standing.budget)
         return self._paid / self._demand / best - 1.0 if best else None
 
-    def _observe(self, stride: Stride) -> None:
-        """What really happened in the step."""
+    def _observe(self, stride: Stride, *, scored: bool) -> None:
+        """What really happened in the step; nothing of it is ours while others scale."""
+        if not stride.acting:
+            self._missed = self._day = self._paid = self._demand = 0.0
+            return
         if stride.desired is None or stride.ready is None:
             return
         if stride.slow is not None and not self._measured:
@@ -260,8 +273,9 @@ class Sizing:
         action = ACTION_S / self._step_s if moved else 0.0
         self._missed = self._missed * self._keep_day + missed
         self._day = self._day * self._keep_day + ended
-        self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
-        self._demand = self._demand * self._keep + stride.demand
+        if scored:
+            self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
+            self._demand = self._demand * self._keep + stride.demand
 
     def state(self) -> SizingState:
         """All that is remembered."""

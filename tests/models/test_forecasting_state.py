@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 
 import msgspec
+import numpy as np
 import pytest
 from river import linear_model
 
 from models import sketch
 from models.domain.load import Load
 from models.forecasting.promises import MOST, Promises
-from models.forecasting.residual import FEATURES, PRIOR_PAIRS, ResidualModel, cut
+from models.forecasting.residual import FEATURES, FLOOR, PRIOR_PAIRS, ResidualModel, cut
 from models.window import SPAN, Window, WindowState
 
 SMOOTHING = 0.999
@@ -37,6 +38,8 @@ def test_the_numbers_that_are_kept_are_the_river_that_they_were_taken_of() -> No
         if number:
             assert ours.predict(features) == pytest.approx(model.predict_one(named), abs=1e-12)
         if number % 7 != 3:  # Sometimes there is nothing to learn from between two looks ahead.
+            if ours.learned:
+                model._ss_arr[np.diag_indices(len(FEATURES))] += (1 - SMOOTHING) * FLOOR
             model.learn_one(named, min(max(target, -10), 10))
             ours.learn(features, target, SMOOTHING)
         if number % 100 == 99:
@@ -126,3 +129,13 @@ def load(second: int, block: int, tokens: int) -> Load:
         finished=1,
         tokens_in=tokens,
     )
+
+
+def test_a_feature_that_never_speaks_leaves_a_matrix_that_can_be_inverted() -> None:
+    """Two years of zeros, by the half-life of live, and then anything at all."""
+    ours = ResidualModel()
+    for _ in range(4000):
+        ours.learn([0.0] * len(FEATURES), 0.0, 0.8)
+    for features, target in pairs(50):
+        ours.learn(features, target, 0.8)
+        assert abs(ours.predict(features)) < 1e6

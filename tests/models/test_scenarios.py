@@ -58,7 +58,25 @@ def test_silence_with_progress_is_zero_and_without_progress_is_missing() -> None
         driver.second(None, progress=False)  # No partition says how far it is.
     assert driver.replicas >= 6
     for _ in range(300):
-        driver.second(None)  # Complete seconds without an event: true zeros.
+        driver.second(0)  # Complete seconds in which pods say that there is nothing.
+    assert driver.replicas == 1
+
+
+def test_pods_that_alone_tell_of_demand_and_cease_to_are_missing_and_not_idle() -> None:
+    """A scraper that died, and a partition that goes on: not one replica less."""
+    driver = Driver(replicas=6, behavior={"scaleDown": {"stabilizationWindowSeconds": 0}})
+    for _ in range(120):
+        driver.second(22)
+    before = driver.replicas
+    for _ in range(900):
+        driver.second(None)
+    assert driver.replicas >= before
+    fallback = {"afterSeconds": 30, "behavior": "static", "replicas": 9}
+    driver.respec(2, fallback=fallback)
+    driver.second(None)
+    assert driver.replicas == 9
+    for _ in range(1500):
+        driver.second(0)  # It is back, and there is really nothing to do.
     assert driver.replicas == 1
 
 

@@ -105,6 +105,13 @@ def test_tolerance_keeps_what_is_little_too_much() -> None:
     assert plants.asked.max() == 18
 
 
+def bare() -> Ledger:
+    """Nothing is believed of it."""
+    ledger = Ledger(STEP_S)
+    ledger._believed = 0.0
+    return ledger
+
+
 def fed(ledger: Ledger, demand: float, ready: float, asked: float, steps: int) -> None:
     one = np.ones(SHAPE, np.float32)
     for _ in range(steps):
@@ -112,7 +119,7 @@ def fed(ledger: Ledger, demand: float, ready: float, asked: float, steps: int) -
 
 
 def test_what_a_candidate_missed_is_a_share_of_demand() -> None:
-    ledger = Ledger(STEP_S, 0.0)
+    ledger = bare()
     fed(ledger, 10.0, 10.0, 12.0, 99)
     fed(ledger, 10.0, 8.0, 12.0, 1)
     # 10 of 1000 were in violation, and the 2 that exceeded count twice more each.
@@ -121,7 +128,7 @@ def test_what_a_candidate_missed_is_a_share_of_demand() -> None:
 
 
 def test_the_past_is_forgotten_by_time() -> None:
-    ledger = Ledger(STEP_S, 0.0)
+    ledger = bare()
     fed(ledger, 1.0, 0.0, 0.0, 1)
     fed(ledger, 1.0, 1.0, 1.0, 17_280 * 2)
     assert float(ledger.missed().max()) < 1e-4
@@ -299,3 +306,42 @@ def test_memory_does_not_grow_with_time_or_start_up() -> None:
     long = len(msgspec.msgpack.encode(walked(noisy(5000, 3.0), startup_steps=90).state()))
     assert long < short * 1.05
     assert long < 5000
+
+
+@pytest.mark.parametrize("first", [0.0, 20_000.0])
+def test_one_odd_first_step_is_not_the_size_of_what_is_believed(first: float) -> None:
+    """A hundredth of demand is missed; the first step was none, or four hundred times as much."""
+    ledger = Ledger(STEP_S)
+    fed(ledger, first, 2 * first + 1.0, 2 * first + 1.0, 1)
+    fed(ledger, 50.0, 50.0, 60.0, 5000)
+    missed = ledger.missed()[1, 4]  # A margin of 2 and 300 s, of which 0.8 % is believed.
+    assert 0.0002 < missed < 0.002
+
+
+@pytest.mark.parametrize("startup_steps", [0, 1, 8, 9, 400])
+def test_any_start_up_can_be_scored(startup_steps: int) -> None:
+    sizing = walked(noisy(200, 3.0), startup_steps=startup_steps)
+    assert sizing.margin >= 0
+
+
+def bursty(window_s: int | None) -> Sizing:
+    """A burst of one step in twelve: whoever gives back at once misses each."""
+    return walked(
+        [100.0 if place % 12 == 0 else 50.0 for place in range(3000)],
+        centre=50.0,
+        scale=5.0,
+        window_s=window_s,
+    )
+
+
+def test_a_window_that_the_user_set_is_the_one_that_is_scored() -> None:
+    free, at_once = bursty(None), bursty(0)
+    assert free.window_s > 60
+    assert at_once.margin > free.margin
+    assert bursty(300).window_s == 300
+
+
+def test_what_others_do_is_neither_our_violation_nor_our_regret() -> None:
+    shadow = walked([50.0] * 400, desired=1, ready=1, slow=(20, 100), acting=False)
+    assert shadow.violated is None
+    assert shadow.regret is None
