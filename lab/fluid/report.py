@@ -63,7 +63,7 @@ def verdict(rows: Sequence[Row], budget: float) -> str:
     if kept:
         best = min(kept, key=lambda row: row.cost_ratio or 0.0)
         text = (
-            f"Within the budget of {budget:.2%} violations: "
+            f"Of those that did not know the trace, within the budget of {budget:.2%} violations: "
             f"{', '.join(row.policy for row in kept)}; cheapest {best.policy}, at "
             f"{best.cost_ratio:.3f} times the clairvoyant."
         )
