@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import active_children, get_context
+from multiprocessing.process import BaseProcess
 
 from lab.results.cache import Cache
 from lab.results.cell import Cell, Found, run_cell
@@ -20,6 +21,9 @@ STEP_DAYS = 1.0
 
 SERVED_DAYS = 2.0
 """An hour request by request takes about as long as two days of the fluid plant."""
+
+ASKED_S = 2.0
+"""How long a child has to end after it was asked to."""
 
 Say = Callable[[str], None]
 
@@ -62,11 +66,21 @@ def run(
         except BaseException:
             # A cell may take minutes: who stops it does not wait for those that are under way.
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in active_children():
-                child.terminate()
+            _end(active_children())
             raise
         pool.shutdown()
     return [done[cell] for cell in cells]
+
+
+def _end(children: Sequence[BaseProcess]) -> None:
+    """Ask them to end, and do not ask twice: a child that is only beginning may not hear it."""
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(ASKED_S)
+        if child.is_alive():
+            child.kill()
+            child.join(ASKED_S)
 
 
 def _result(done: Future[Found], cell: Cell) -> Found:
