@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import active_children, get_context
+from multiprocessing.connection import wait as ended_within
 from multiprocessing.process import BaseProcess
 
 from lab.results.cache import Cache
@@ -73,14 +74,17 @@ def run(
 
 
 def _end(children: Sequence[BaseProcess]) -> None:
-    """Ask them to end, and do not ask twice: a child that is only beginning may not hear it."""
+    """Ask them to end, and do not ask twice: a child that is only beginning may not hear it.
+
+    That they ended is read off their sentinels: the pool's own thread reaps them too, and who
+    comes second learns nothing from ``join``.
+    """
     for child in children:
         child.terminate()
     for child in children:
-        child.join(ASKED_S)
-        if child.is_alive():
+        if not ended_within([child.sentinel], ASKED_S):
             child.kill()
-            child.join(ASKED_S)
+            ended_within([child.sentinel], ASKED_S)
 
 
 def _result(done: Future[Found], cell: Cell) -> Found:
