@@ -53,8 +53,8 @@ COLUMNS = (
         shown=lambda row, _: times(row.cost_ratio),
     ),
     Column(
-        name="replica-h",
-        meaning="the same in replica-hours, starting replicas included",
+        name="replica hours",
+        meaning="the same in hours, starting replicas included",
         shown=lambda row, found: _number(replica_hours(row, found), 0),
     ),
     Column(
