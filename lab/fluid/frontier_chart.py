@@ -167,6 +167,8 @@ class _Drawing:
 
     def _candidates(self) -> str:
         unit, parts = self._found.unit, []
+        if not unit:  # Nobody needed a replica: there is nothing to be a multiple of.
+            return ""
         for candidate in self._found.tuned.candidates:
             cost, violation = candidate.score.cost / unit, candidate.score.violation
             if self._inside(violation, cost):

@@ -28,6 +28,8 @@ class Verdict:
 
 def verdict(rows: Sequence[Row], budget: float, scored_s: float) -> Verdict:
     """Of all rows that were reached; costs are multiples of the clairvoyant's."""
+    if rows and all(row.cost_ratio is None for row in rows):
+        return Verdict(headline="No policy had anything to serve in the scored half.", details=())
     reached = [row for row in rows if row.cost_ratio is not None and row.violation is not None]
     fair = sorted((row for row in reached if row.policy not in HINDSIGHT), key=_cost)
     kept = [row for row in fair if _violation(row) <= budget]

@@ -67,6 +67,14 @@ def test_one_file_with_every_policy_and_nothing_from_elsewhere(
         assert [(name or "").split(" ")[0] for name in names] == list(POLICIES)
 
 
+def test_a_scored_half_without_demand_has_a_report_too(tmp_path: Path) -> None:
+    series = made([5.0] * 20 + [0.0] * 20)
+    found = backtest(trial(series, capacity=1.0), ["foretide", "hpa", "clairvoyant"])
+    render(tmp_path / "report.html", found)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No policy had anything to serve" in page
+
+
 def test_no_word_of_a_drawing_is_cut_off(found: Backtest, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     render(path, found)
