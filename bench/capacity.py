@@ -71,10 +71,10 @@ def recorded(seconds: int) -> list[Step]:
     )
     there = dataclasses.replace(service.variant, initial_replicas=service.replicas)
     run = Foretide(Plant(made, parameters(service, there), seed=1, begin=BEGIN), agent(service))
-    run.keeps = True
+    run.planner.keeps = True
     for _ in range(seconds):
         run.second()
-    return run.steps
+    return run.planner.steps
 
 
 def applied(steps: list[Step], demand: dict[str, Any]) -> tuple[float, Fleet]:

@@ -1,8 +1,9 @@
-"""Foretide in the laboratory: the very Fleet that runs live, told of the trial second by second.
+"""Foretide on the fluid plant: told of the trial second by second.
 
 Rule: nothing of the policy is here; this writes the loads that ``aggregate`` would have written,
-applies them as ``plan`` would, and reads the decision.  A second whose telemetry was silent has
-neither a load nor progress, only a tick.
+since a series has counts and no requests to fold.  A second whose telemetry was silent has neither
+a load nor progress, only a tick.
+Flow: Trial -> Load, SourceProgress -> Planner -> replicas.
 """
 
 from __future__ import annotations
@@ -11,17 +12,9 @@ from collections.abc import Sequence
 
 from lab.fluid.run import Due
 from lab.fluid.trial import MOST, USABLE, Trial
-from models.domain.load import DEFAULT_VARIANT, Load, Progress, ReplicaGauge, SourceProgress
+from lab.planner import BEGIN, Planner, wanted
+from models.domain.load import DEFAULT_VARIANT, Load, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
-from models.fleet import Fleet
-from models.step import SpecChange, Step
-
-BEGIN = 1_699_920_000
-"""Midnight UTC, where a trial begins: models may know the time of day."""
-
-LATENESS_S = 2.0
-VALID_S = 60.0
-"""As a worker has them by default (``streams.settings``; a test says so)."""
 
 TOLD_STARTS = 30
 """Start-up times told at once; more are not remembered (``models.horizon.KEPT``)."""
@@ -62,21 +55,18 @@ class Foretide:
         demand = given.spec.demand.model_copy(
             update={"unit": "requests", "per_replica": per_replica}
         )
-        wanted = given.model_copy(update={"spec": given.spec.model_copy(update={"demand": demand})})
+        changed = given.spec.model_copy(update={"demand": demand})
         self.forecasts: list[Due] = []
         self._factor = factor
-        self._workload = wanted.workload
-        self._fleet = Fleet(lateness_s=LATENESS_S, valid_s=VALID_S)
-        self._specs: tuple[SpecChange, ...] = (
-            SpecChange(workload=wanted.workload, revision=1, spec=wanted),
-        )
+        self._planner = Planner(given.model_copy(update={"spec": changed}))
 
     def second(
         self, now: float, arrived: int | None, asked: int, ready: int, began: Sequence[float]
     ) -> int:
-        """One second: its load, its progress, a step of the fleet."""
+        """One second: its load, its progress, a step of the planner."""
         at = BEGIN + now
-        records: tuple[Load | Progress, ...] = ()
+        loads: tuple[Load, ...] = ()
+        reported: SourceProgress | None = None
         if arrived is not None:
             second = BEGIN + int(now) - 1
             at_us = int(at * 1e6)
@@ -84,7 +74,7 @@ class Foretide:
                 at_us=at_us, desired=asked, ready=ready, starting=max(asked - ready, 0)
             )
             load = Load(
-                workload=self._workload,
+                workload=self._planner.workload,
                 second=second,
                 source=0,
                 block=second,
@@ -95,16 +85,12 @@ class Foretide:
                 replicas={DEFAULT_VARIANT: gauge},
                 started_s=tuple(began[:TOLD_STARTS]),
             )
-            report = SourceProgress(source=0, position=second + 1, watermark=at, done=second + 1)
-            records = load, Progress(sources=1, progress=(report,))
-        result = self._fleet.apply(
-            Step(now=at, generation=1, era=0, specs=self._specs, records=records, tick=True)
-        )
-        self._specs = ()
+            loads = (load,)
+            reported = SourceProgress(source=0, position=second + 1, watermark=at, done=second + 1)
+        result = self._planner.step(at, loads, reported)
         for forecast in result.forecasts:
             due = forecast.at + forecast.horizon_s - BEGIN
             upper = max(forecast.quantiles.values())
             self.forecasts.append((due, forecast.centre / self._factor, upper / self._factor))
-        if not result.decisions:
-            return asked
-        return sum(result.decisions[-1].to.replicas.values())
+        replicas = wanted(result.decisions)
+        return asked if replicas is None else replicas

@@ -1,19 +1,26 @@
-"""Charts as inline SVG: lines, steps and bands over time, on one shared axis.
+"""Charts as inline SVG: lines, steps, bands and spans over time.
 
-Rule: every chart names its unit; colours come from CSS, so that light and dark both read.
+Rule: every chart names its unit; colours and dashes come from CSS, so that light, dark and grey
+all read; each is drawn for a wide and for a narrow page, so that words keep their size.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 960, 220
-LEFT, RIGHT, TOP, BOTTOM = 48, 8, 12, 24
-MOST_POINTS = 900
+from lab.report.axes import Axis, Frame, axis, time_ticks, told
+
+WIDE = Frame(css="wide", width=960, height=220, left=56, right=18, top=12, bottom=24, points=900)
+NARROW = Frame(
+    css="narrow", width=360, height=190, left=44, right=14, top=12, bottom=24, points=300
+)
+FRAMES = (WIDE, NARROW)
+
+SPAN_HEIGHT, LEAST_SPAN = 6, 1.6
+"""Of a mark on the time axis, and how narrow it may be, in the drawing's units."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -38,19 +45,20 @@ class Band:
     high: Points
 
 
-def nice(most: float) -> float:
-    """The next of 1, 2, 5 times a power of ten at or above ``most``: 37 gives 50."""
-    if most <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(most))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= most * 0.999)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spans:
+    """Times, each from and to, marked on the time axis."""
+
+    name: str
+    css: str
+    times: Sequence[tuple[float, float]]
 
 
-def thinned(points: Points) -> Points:
-    """At most ``MOST_POINTS`` points, keeping the highest of each run, so that peaks stay."""
-    if len(points) <= MOST_POINTS:
+def thinned(points: Points, most: int = WIDE.points) -> Points:
+    """At most ``most`` points, keeping the highest of each run, so that peaks stay."""
+    if len(points) <= most:
         return points
-    run = math.ceil(len(points) / MOST_POINTS)
+    run = -(-len(points) // most)
     return [max(points[i : i + run], key=lambda p: p[1]) for i in range(0, len(points), run)]
 
 
@@ -61,90 +69,113 @@ def chart(
     *,
     lines: Sequence[Line],
     bands: Sequence[Band] = (),
+    spans: Sequence[Spans] = (),
     limit: tuple[str, float] | None = None,
 ) -> Markup:
-    """One chart.  Times in seconds since the begin, values in ``unit``."""
+    """One chart.  Times in seconds since the begin, values in ``unit``, from 0 up.
+
+    The first line is drawn on top of the others.
+    """
     values = [value for line in lines for _, value in line.points]
     values += [value for band in bands for _, value in band.high]
     if limit is not None:
         values.append(limit[1])
-    top = nice(max(values, default=1.0))
-    parts = [_grid(top, length_s)]
-    for band in bands:
-        outline = [*thinned(band.high), *reversed(thinned(band.low))]
-        parts.append(f'<polygon class="band {band.css}" points="{_path(outline, top, length_s)}"/>')
-    for line in lines:
-        points = line.points if line.step else thinned(line.points)
-        drawn = _stairs(points) if line.step else points
-        parts.append(f'<polyline class="{line.css}" points="{_path(drawn, top, length_s)}"/>')
-    if limit is not None:
-        y = _y(limit[1], top)
-        parts.append(
-            f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-            f'<text class="limit" x="{WIDTH - RIGHT - 4}" y="{y - 4}" text-anchor="end">'
-            f"{escape(limit[0])}</text>"
-        )
-    keyed: list[Line | Band] = [*lines, *bands]
+    y = axis(max(values, default=1.0))
+    keyed: list[Line | Band | Spans] = [*lines, *bands, *spans]
+    drawn = []
+    for frame in FRAMES:
+        drawing = _Drawing(frame, y, length_s)
+        parts = [drawing.grid(), *map(drawing.band, bands), *map(drawing.line, reversed(lines))]
+        parts += map(drawing.spans, spans)
+        if limit is not None:
+            parts.append(drawing.limit(*limit))
+        drawn.append(svg(frame, f"{title}, {unit}", parts))
+    return figure(title, unit, [(item.css, item.name) for item in keyed], drawn)
+
+
+def figure(title: str, unit: str, keys: Sequence[tuple[str, str]], drawn: Sequence[str]) -> Markup:
+    """A chart with its caption; ``keys`` are class and name, ``drawn`` the drawing by frame."""
     legend = "".join(
-        f'<span class="key"><i class="{item.css}"></i>{escape(item.name)}</span>' for item in keyed
+        f'<span class="key"><i class="{css}"></i>{escape(name)}</span>' for css, name in keys
     )
-    return Markup(  # noqa: S704 - names are escaped above, numbers are ours
+    return Markup(  # noqa: S704 - names are escaped here, drawings are ours
         f"<figure><figcaption><b>{escape(title)}</b> <small>{escape(unit)}</small>{legend}"
-        f'</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+        f"</figcaption>{''.join(drawn)}</figure>"
     )
 
 
-def _grid(top: float, length_s: float) -> str:
-    rows = []
-    for part in range(5):
-        value = top * part / 4
-        y = _y(value, top)
-        rows.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>'
+def svg(frame: Frame, label: str, parts: Sequence[str]) -> str:
+    """The drawing of one frame."""
+    return (
+        f'<svg class="{frame.css}" viewBox="0 0 {frame.width} {frame.height}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )
+
+
+class _Drawing:
+    """One frame's: where a time and a value stand, and what is drawn there."""
+
+    def __init__(self, frame: Frame, y: Axis, length_s: float) -> None:
+        self._frame = frame
+        self._y_axis = y
+        self._length_s = length_s
+
+    def grid(self) -> str:
+        frame = self._frame
+        rows = [frame.rule(self._y(tick), told(tick)) for tick in self._y_axis.ticks]
+        every_s, unit, unit_s = time_ticks(self._length_s, frame.most_ticks)
+        for number in range(int(self._length_s / every_s + 1e-9) + 1):
+            text = f"{number * every_s / unit_s:g} {unit}"
+            rows.append(frame.below(self._x(number * every_s), text))
+        return "".join(rows)
+
+    def band(self, band: Band) -> str:
+        most = self._frame.points
+        outline = [*thinned(band.high, most), *reversed(thinned(band.low, most))]
+        return f'<polygon class="band {band.css}" points="{self._path(outline)}"/>'
+
+    def line(self, line: Line) -> str:
+        most = self._frame.points
+        drawn = _stairs(line.points, most) if line.step else thinned(line.points, most)
+        return f'<polyline class="{line.css}" points="{self._path(drawn)}"/>'
+
+    def spans(self, spans: Spans) -> str:
+        top = self._y(0.0) - SPAN_HEIGHT
+        found = []
+        for begin, end in spans.times:
+            x = self._x(begin)
+            width = max(round(self._x(end) - x, 1), LEAST_SPAN)
+            found.append(
+                f'<rect class="{spans.css}" x="{x}" y="{top}" width="{width}" '
+                f'height="{SPAN_HEIGHT}"/>'
+            )
+        return "".join(found)
+
+    def limit(self, name: str, value: float) -> str:
+        frame, y = self._frame, self._y(value)
+        return (
+            f'<line class="limit" x1="{frame.left}" x2="{frame.x_end}" y1="{y}" y2="{y}"/>'
+            f'<text class="limit" x="{frame.x_end - 4}" y="{y - 4}" text-anchor="end">'
+            f"{escape(name)}</text>"
         )
-    unit, unit_s = unit_of(length_s)
-    every = max(round(length_s / unit_s / 6 / 5) * 5, 1)
-    for at in range(0, int(length_s // unit_s) + 1, every):
-        x = _x(at * unit_s, length_s)
-        rows.append(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="middle">{at} {unit}</text>')
-    return "".join(rows)
+
+    def _path(self, points: Points) -> str:
+        return " ".join(f"{self._x(at)},{self._y(value)}" for at, value in points)
+
+    def _x(self, at: float) -> float:
+        return self._frame.x(at / self._length_s if self._length_s > 0 else 0.0)
+
+    def _y(self, value: float) -> float:
+        return self._frame.y(self._y_axis.share(value))
 
 
-def unit_of(length_s: float) -> tuple[str, float]:
-    """The unit that a time axis of this length is told in, and its seconds.
-
-    An hour is told in minutes, a day in hours, a fortnight in days.
-    """
-    for unit, unit_s, least_s in (("d", 86_400.0, 5 * 86_400.0), ("h", 3600.0, 5 * 3600.0)):
-        if length_s >= least_s:
-            return unit, unit_s
-    return "min", 60.0
-
-
-def _stairs(points: Points) -> Points:
+def _stairs(points: Points, most: int) -> Points:
+    changes = [point for i, point in enumerate(points) if i == 0 or point[1] != points[i - 1][1]]
     stairs: list[tuple[float, float]] = []
-    for at, value in points:
-        if stairs and value == stairs[-1][1]:
-            continue
+    for at, value in thinned(changes, most):
         if stairs:
             stairs.append((at, stairs[-1][1]))
         stairs.append((at, value))
     if points:
-        stairs.append((points[-1][0], points[-1][1]))
+        stairs.append((points[-1][0], stairs[-1][1]))
     return stairs
-
-
-def _path(points: Points, top: float, length_s: float) -> str:
-    return " ".join(f"{_x(at, length_s)},{_y(value, top)}" for at, value in points)
-
-
-def _x(at: float, length_s: float) -> float:
-    share = min(max(at / length_s, 0.0), 1.0) if length_s > 0 else 0.0
-    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
-
-
-def _y(value: float, top: float) -> float:
-    share = min(max(value / top, 0.0), 1.0)
-    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)

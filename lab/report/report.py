@@ -102,7 +102,7 @@ def _replicas(runs: Sequence[RunResult], length: float) -> object:
         points = [(sample.at, float(sample.ready)) for sample in run.series]
         lines.append(Line(name=f"{run.policy}, ready", css=css, points=points, step=True))
     desired = [(sample.at, float(sample.desired)) for sample in runs[0].series]
-    lines.insert(0, Line(name="Foretide, asked for", css="asked", points=desired, step=True))
+    lines.insert(1, Line(name="Foretide, asked for", css="asked", points=desired, step=True))
     return chart("Replicas", "count", length, lines=lines)
 
 

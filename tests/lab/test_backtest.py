@@ -17,10 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from lab.fluid.backtest import Row, backtest, recovery_s
-from lab.fluid.foretide import LATENESS_S, TOLD_STARTS, VALID_S, Foretide
+from lab.fluid.foretide import TOLD_STARTS, Foretide
 from lab.fluid.registry import POLICIES
 from lab.fluid.run import Run, run_stream
 from lab.fluid.trial import MOST, Observed, Trial
+from lab.planner import LATENESS_S, VALID_S
 from lab.traces import FORMATS, compose
 from models.domain.spec import Replicas
 from models.fleet import Fleet
@@ -58,7 +59,7 @@ def test_constants_are_those_of_a_worker() -> None:
 def test_the_live_fleet_is_driven_and_follows_demand() -> None:
     plant = trial(made([300] * 20 + [1500] * 20), capacity=1.0, startup_s=30, least=1, most=MOST)
     found, policy = run(plant)
-    assert type(policy._fleet) is Fleet
+    assert type(policy._planner.fleet) is Fleet
     before, after = found.asked.value(np.array([1100.0, 2300.0]))
     # 5 a second at 0.9 a replica is 6, 25 is 28; of noise little is known yet, so the margin is
     # wide: five scales.
@@ -86,7 +87,7 @@ def test_start_up_is_learned_only_from_replicas_that_became_ready() -> None:
     assert found.asked.replicas[1] > found.asked.replicas[0]
     assert told[0][0] == asked_at + 78  # Ready at 77.5, heard of when that second is over.
     assert all(value == 77.5 for _, began in told for value in began)
-    (state,) = policy._fleet.states(policy._fleet.heard_of(), 0)
+    (state,) = policy._planner.fleet.states(policy._planner.fleet.heard_of(), 0)
     assert set(state.window.started_s["default"]) == {77.5}
 
 

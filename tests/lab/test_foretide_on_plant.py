@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lab import foretide
 from lab.foretide import plant_spec, run_foretide
 from lab.plant import ConstantStartup, Failures, PlantParameters
 from lab.results.on_plant import MOST, run_on_plant, sized
 from lab.traces import Arrival
-from streams.settings import Settings
 
 
 def crowd(per_s: int, length_s: int, begin_s: int = 0) -> list[Arrival]:
@@ -19,14 +17,6 @@ def crowd(per_s: int, length_s: int, begin_s: int = 0) -> list[Arrival]:
         for second in range(length_s)
         for number in range(per_s)
     ]
-
-
-def test_waits_are_those_of_a_worker() -> None:
-    settings = Settings()
-    assert (
-        settings.lateness_s,
-        settings.decision_valid_s,
-    ) == (foretide.LATENESS_S, foretide.VALID_S)
 
 
 def test_it_follows_a_crowd_up_and_down_and_repeats_itself() -> None:

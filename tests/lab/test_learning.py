@@ -102,7 +102,7 @@ def test_the_run_is_the_same_each_time_and_tells_whole_seconds() -> None:
     first, second = run(), run()
     assert first.forecasts == second.forecasts
     assert first.plant.account.served == second.plant.account.served
-    window = first.fleet.merge.window("lab/service")
+    window = first.planner.fleet.merge.window("lab/service")
     told = window.total("finished", int(BEGIN) + 225, int(BEGIN) + 299)
     ended = [at for at, _ in first.plant.account.latencies if at >= BEGIN + 225]
     assert told == len(ended)

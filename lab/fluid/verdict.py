@@ -1,0 +1,139 @@
+"""What a backtest found, in plain sentences: whoever wins, and how much it says.
+
+Rule: figures are the rows'; who knew the trace is told apart from who did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.fluid.backtest import Row
+
+HINDSIGHT = frozenset({"hpa-tuned", "static", "clairvoyant"})
+"""Chosen after the fact, knowing the trace: nobody could have run them."""
+
+OURS = "foretide"
+SHORT_S = 86_400.0
+"""A scored part below this has no daily rhythm to foresee."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """``headline`` is one sentence, ``details`` those after it."""
+
+    headline: str
+    details: tuple[str, ...]
+
+
+def verdict(rows: Sequence[Row], budget: float, scored_s: float) -> Verdict:
+    """Of all rows that were reached; costs are multiples of the clairvoyant's."""
+    if rows and all(row.cost_ratio is None for row in rows):
+        return Verdict(headline="No policy had anything to serve in the scored half.", details=())
+    reached = [row for row in rows if row.cost_ratio is not None and row.violation is not None]
+    fair = sorted((row for row in reached if row.policy not in HINDSIGHT), key=_cost)
+    kept = [row for row in fair if _violation(row) <= budget]
+    ours = next((row for row in fair if row.policy == OURS), None)
+    tuned = next((row for row in reached if row.policy == "hpa-tuned"), None)
+    details = [_ours(ours, kept), _best_hpa(ours, tuned), _missed(fair, budget), _short(scored_s)]
+    return Verdict(
+        headline=_headline(ours, fair, kept, budget),
+        details=tuple(detail for detail in details if detail),
+    )
+
+
+def duration(seconds: float) -> str:
+    """29 min, 84 h, 14 days."""
+    for name, unit_s, least_s in (("days", 86_400.0, 5 * 86_400.0), ("h", 3600.0, 7200.0)):
+        if seconds >= least_s:
+            return f"{seconds / unit_s:.3g} {name}"
+    return f"{seconds / 60:.3g} min"
+
+
+def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget: float) -> str:
+    allowed = f"{_share(budget)} allowed"
+    if ours is None:
+        if not kept:
+            return f"No policy kept the violation budget ({allowed}) without knowing the trace."
+        some = f"{len(kept)} of {len(fair)} policies kept the violation budget ({allowed})"
+        return f"{some}; {kept[0].policy} was the cheapest, at {_times(kept[0])}."
+    measured = f"{_share(_violation(ours))} violations, {allowed}"
+    if ours not in kept:
+        text = f"Foretide missed the violation budget ({measured})"
+        return f"{text}, and so did all others." if not kept else f"{text}; {_cheapest(kept[0])}."
+    text = f"Foretide kept the violation budget ({measured})"
+    if kept[0] is not ours:
+        return f"{text}, but {kept[0].policy} did so for {_less(kept[0], ours)} less."
+    others = len(kept) - 1
+    if not others:
+        alone = ", the only policy that did without knowing the trace" if len(fair) > 1 else ""
+        return f"{text}{alone}."
+    return f"{text} and was the cheapest of the {others + 1} policies that did."
+
+
+def _ours(ours: Row | None, kept: Sequence[Row]) -> str:
+    """What it cost, and who came next."""
+    if ours is None:
+        return ""
+    text = f"It cost {_times(ours)}"
+    if ours in kept and kept[0] is ours and len(kept) > 1:
+        text += f", {_less(ours, kept[1])} less than the next, {kept[1].policy}"
+    return f"{text}."
+
+
+def _best_hpa(ours: Row | None, tuned: Row | None) -> str:
+    if ours is None or ours.regret is None or tuned is None:
+        return ""
+    change = f"{_percent(ours.regret)} {'more' if ours.regret > 0 else 'less'}"
+    if abs(ours.regret) < 0.0005:  # noqa: PLR2004 - would be told as 0.0%
+        change = "as much"
+    return (
+        "Against the best HPA for this very trace, which only hindsight can pick "
+        f"({_share(_violation(tuned))} violations), it cost {change}."
+    )
+
+
+def _missed(fair: Sequence[Row], budget: float) -> str:
+    missed = [
+        f"{row.policy} ({_share(_violation(row))})"
+        for row in sorted(fair, key=_violation)
+        if _violation(row) > budget and row.policy != OURS
+    ]
+    return f"Over the budget: {', '.join(missed)}." if missed else ""
+
+
+def _short(scored_s: float) -> str:
+    if scored_s >= SHORT_S:
+        return ""
+    return (
+        f"Only {duration(scored_s)} are scored: too short to learn a daily rhythm by, and for one "
+        "burst to be an exception. A week says more."
+    )
+
+
+def _cheapest(row: Row) -> str:
+    return f"{row.policy} was the cheapest that kept it, at {_times(row)}"
+
+
+def _times(row: Row) -> str:
+    return f"{_cost(row):.2f} times the least possible"
+
+
+def _less(row: Row, than: Row) -> str:
+    return _percent(1 - _cost(row) / _cost(than)) if _cost(than) else "nothing"
+
+
+def _percent(share: float) -> str:
+    return f"{abs(share):.0%}" if abs(share) >= 0.1 else f"{abs(share):.1%}"  # noqa: PLR2004
+
+
+def _share(value: float) -> str:
+    return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"  # noqa: PLR2004 - digits that say something
+
+
+def _cost(row: Row) -> float:
+    return row.cost_ratio or 0.0
+
+
+def _violation(row: Row) -> float:
+    return row.violation or 0.0
