@@ -46,7 +46,7 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 )
 @click.option(
     "--startup",
-    type=click.FloatRange(0, 86_400),
+    type=options.Number(0, 86_400),
     metavar="SECONDS",
     help="From asking for a replica until it serves. Default: 155; of a recording its median.",
 )
@@ -60,19 +60,19 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.option(
     "--capacity-per-replica",
     "capacity",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     metavar="X",
     help="What one replica serves in a step, in the series' unit. Default: such that the first "
     "half's mean demand is 20 replicas at 0.7.",
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     help="Only the trace's first so many hours. Default: all of it.",
 )
 @click.option(
     "--violations",
-    type=click.FloatRange(0, 1),
+    type=options.Number(0, 1),
     metavar="SHARE",
     help="The budget, 0 to 1. Default: the spec's, else 0.01.",
 )
@@ -182,6 +182,8 @@ def _write(found: Backtest, json_out: str | None, series_out: str | None) -> Non
         if series_out is not None:
             with click.open_file(series_out, "w", encoding="utf-8") as out:
                 series_csv.write(found, out)
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone.
     except OSError as error:
         raise click.ClickException(
             f"{error.filename} cannot be written: {error.strerror}"

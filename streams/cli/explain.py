@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from models.domain.decision import Decision, SizingInfo
@@ -42,7 +42,7 @@ def command(*, workload: str, bootstrap: str | None, at: str | None, folder: Pat
         decisions, outcomes = _recorded(folder)
     else:
         settings = options.settings(bootstrap=bootstrap)
-        decisions, outcomes = options.run(_logged(settings), bootstrap=settings.bootstrap)
+        decisions, outcomes = broker.run(settings, _logged(settings))
     mine = sorted((d for d in decisions if d.workload == workload), key=lambda d: d.epoch)
     if not mine:
         known = ", ".join(sorted({d.workload for d in decisions})) or "none"

@@ -112,7 +112,8 @@ def _progress(horizons: Sequence[int]) -> Iterator[Callable[[int, float], None]]
     from rich.console import Console  # noqa: PLC0415 - heavy
     from rich.progress import Progress  # noqa: PLC0415 - heavy
 
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks = {horizon: bars.add_task(f"{horizon} s ahead", total=1.0) for horizon in horizons}
 
         def told(horizon_s: int, share: float) -> None:
@@ -128,6 +129,8 @@ def _write(rows: Sequence[Row], path: str) -> None:
         with click.open_file(path, "w", encoding="utf-8") as out:
             told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
             out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone.
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 

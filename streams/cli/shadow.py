@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--startup",
-    type=click.FloatRange(0, 86_400),
+    type=options.Number(0, 86_400),
     metavar="SECONDS",
     help="Of Foretide's replicas. Default: the recorded median.",
 )
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--capacity-per-replica",
     "capacity",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     metavar="X",
     help="What one replica serves in a step. Default: as the spec's demand.perReplica says.",
 )

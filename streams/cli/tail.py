@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -36,9 +36,9 @@ def command(
       foretide tail outcomes --json | jq .why
     """
     settings = options.settings(bootstrap=bootstrap)
-    options.run(
+    broker.run(
+        settings,
         _tail(settings, what, as_json=as_json, from_start=from_start, follow=not no_follow),
-        bootstrap=settings.bootstrap,
     )
 
 

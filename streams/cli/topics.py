@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 
 @click.group("topics")
@@ -33,7 +33,7 @@ def create(*, bootstrap: str | None, partitions: int | None, replication: int | 
 
     settings = options.settings(bootstrap=bootstrap, partitions=partitions, replication=replication)
     try:
-        made = options.run(topics.create(settings), bootstrap=settings.bootstrap)
+        made = broker.run(settings, topics.create(settings))
     except topics.TopicsError as error:
         raise click.ClickException(str(error)) from error
     for name, what in made.items():
@@ -47,7 +47,7 @@ def describe(*, bootstrap: str | None) -> None:
     from streams import topics  # noqa: PLC0415 - heavy
 
     settings = options.settings(bootstrap=bootstrap)
-    counts = options.run(topics.partition_counts(settings), bootstrap=settings.bootstrap)
+    counts = broker.run(settings, topics.partition_counts(settings))
     for name, topic in topics.TABLE.items():
         count = counts[name]
         kept = (
@@ -66,7 +66,7 @@ def check(*, bootstrap: str | None) -> None:
     from streams import topics  # noqa: PLC0415 - heavy
 
     settings = options.settings(bootstrap=bootstrap)
-    counts = options.run(topics.partition_counts(settings), bootstrap=settings.bootstrap)
+    counts = broker.run(settings, topics.partition_counts(settings))
     found = topics.faults(counts, settings)
     for fault in found:
         click.echo(fault, err=True)

@@ -154,7 +154,7 @@ def scaler(path: Path) -> AgentScaler:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], Progress]]:
-    """A bar a policy on stderr; nothing but the bar where that is no terminal."""
+    """A bar a policy on stderr, gone when all is done; nothing where that is no terminal."""
     from rich.console import Console  # noqa: PLC0415 - heavy
     from rich.progress import (  # noqa: PLC0415 - heavy
         BarColumn,
@@ -171,7 +171,9 @@ def progress() -> Iterator[Callable[[str], Progress]]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
         tasks: dict[str, int] = {}
 
         def begin(name: str) -> Callable[[float], None]:
