@@ -24,6 +24,7 @@ from streams.kafka.ranges import Found, Ranges
 from streams.kafka.security import client_options
 from streams.loadlog import decoded, past
 from streams.settings import Settings
+from streams.steplog import META
 
 FILES = {
     "forecasts": "forecasts.jsonl",
@@ -32,7 +33,6 @@ FILES = {
     "rejected": "rejected.jsonl",
 }
 STEPS = "steps.jsonl"
-META = "meta.json"
 
 Listener = Callable[[str, bytes], None]
 

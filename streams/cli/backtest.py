@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options, recordings, trials
+from streams.cli import cautions, options, recordings, trials
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -115,15 +115,8 @@ def command(
       foretide backtest --from-log recording --workload prod/support-bot
     """
     from lab.fluid.backtest import backtest  # noqa: PLC0415 - heavy
-    from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
 
-    names = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
-    unknown = [name for name in names if name not in POLICIES]
-    if unknown:
-        raise click.BadParameter(
-            f"no policy {', '.join(map(repr, unknown))}; there are: {', '.join(POLICIES)}",
-            param_hint="--policies",
-        )
+    names = _named(policies)
     if (trace is None) == (log is None):
         raise click.UsageError("give either --trace FILE or --from-log FOLDER|TOPIC")
     if violations is not None and (spec is not None or log is not None):
@@ -132,11 +125,14 @@ def command(
             param_hint="--violations",
         )
     scaler = None if spec is None else trials.scaler(spec)
+    if scaler is not None:
+        cautions.runnable(scaler, names)
     if log is not None:
         if form is not None:
             raise click.BadParameter("a recording has no format", param_hint="--format")
         recorded = recordings.opened(log, workload=workload, spec=scaler, bootstrap=bootstrap)
         scaler = recorded.spec
+        cautions.runnable(scaler, names, "--from-log")
         trial, composed = trials.of_recording(
             recorded,
             step=step,
@@ -160,6 +156,10 @@ def command(
             recipe=recipe,
         )
     options.writable(json_out, series_out, None if html is None else str(html))
+    if scaler is not None:
+        cautions.say(cautions.of_spec(scaler))
+        scaler = cautions.alone(scaler)
+    cautions.say(cautions.of_trial(trial))
     with trials.progress() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
     if "-" not in {json_out, series_out}:
@@ -167,6 +167,19 @@ def command(
     _write(found, json_out, series_out)
     if html is not None:
         _report(html, found, composed)
+
+
+def _named(policies: str | None) -> list[str]:
+    from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
+
+    names = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
+    unknown = [name for name in names if name not in POLICIES]
+    if unknown:
+        raise click.BadParameter(
+            f"no policy {', '.join(map(repr, unknown))}; there are: {', '.join(POLICIES)}",
+            param_hint="--policies",
+        )
+    return names
 
 
 def _write(found: Backtest, json_out: str | None, series_out: str | None) -> None:
@@ -203,12 +216,12 @@ def _show(found: Backtest, composed: Composed) -> None:
     from rich.console import Console  # noqa: PLC0415 - heavy
 
     from lab.fluid.backtest import recovery_s  # noqa: PLC0415 - heavy
-    from lab.fluid.table import assumptions, table  # noqa: PLC0415 - heavy
+    from lab.fluid.table import assumptions, legend, table  # noqa: PLC0415 - heavy
 
     Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
         table(found.rows, found.trial)
     )
-    for line in (*composed.told, *assumptions(found.trial)):
+    for line in (*legend(found.rows), *composed.told, *assumptions(found.trial)):
         click.echo(line)
     if composed.stepped_s is not None:
         parts = []

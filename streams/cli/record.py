@@ -42,7 +42,8 @@ def command(*, bootstrap: str | None, folder: Path, no_follow: bool) -> None:
       foretide record --to recording --no-follow
       foretide replay --from recording
     """
-    from streams.recorder import FILES, META, STEPS  # noqa: PLC0415 - heavy
+    from streams.recorder import FILES, STEPS  # noqa: PLC0415 - heavy
+    from streams.steplog import META  # noqa: PLC0415 - heavy
 
     there = [name for name in (META, STEPS, *FILES.values()) if (folder / name).exists()]
     if there:

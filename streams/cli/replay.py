@@ -29,12 +29,16 @@ def command(*, folder: Path, as_json: bool) -> None:
       foretide replay --from demo-out
     """
     from streams.replay import replay  # noqa: PLC0415 - heavy
-    from streams.steplog import RecordingError  # noqa: PLC0415 - heavy
+    from streams.steplog import RecordingError, setting  # noqa: PLC0415 - heavy
 
     try:
-        meta = json.loads((folder / "meta.json").read_bytes())
-        found = replay(folder, lateness_s=meta["lateness_s"], valid_s=meta["valid_s"])
-    except (OSError, KeyError, ValueError, RecordingError) as error:
+        lateness_s, valid_s = setting(folder, "lateness_s"), setting(folder, "valid_s")
+        found = replay(folder, lateness_s=lateness_s, valid_s=valid_s)
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} is not a readable recording: {error.filename}: {error.strerror}"
+        ) from error
+    except (ValueError, RecordingError) as error:
         raise click.ClickException(f"{folder} is not a readable recording: {error}") from error
     same = found.first_difference is None
     if as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options, recordings, trials
+from streams.cli import cautions, options, recordings, trials
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -83,12 +83,14 @@ def command(
     scaler = None if spec is None else trials.scaler(spec)
     source = log or f"{options.settings(bootstrap=bootstrap).topic_prefix}steps"
     recorded = recordings.opened(source, workload=workload, spec=scaler, bootstrap=bootstrap)
+    cautions.runnable(recorded.spec, ("foretide",), "--from-log" if spec is None else "--spec")
     trial, composed = trials.of_recording(
         recorded, step=step, startup=startup, capacity=capacity, seed=1
     )
     ran = _ran(recorded, trial)
+    cautions.say([*cautions.of_spec(recorded.spec), *cautions.of_trial(trial)])
     with trials.progress() as progress:
-        found = shadow(trial, ran, spec=recorded.spec, progress=progress)
+        found = shadow(trial, ran, spec=cautions.alone(recorded.spec), progress=progress)
     if as_json:
         click.echo(json.dumps(_as_json(recorded, found), allow_nan=False))
     else:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from lab.plant import PlantParameters
 from models.domain.spec import AgentScaler
-from streams.recorder import FILES, META, STEPS
+from streams.recorder import FILES, STEPS
 from streams.settings import Settings
+from streams.steplog import META
 
 NAMESPACE = "prod"
 NAME = "code-assistant"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -117,8 +118,19 @@ def test_moments() -> None:
     assert moment("1700000000", 0.0) == newest
     assert moment("22:13:20", newest) == newest
     assert moment("2023-11-14T22:13:20", 0.0) == newest
-    with pytest.raises(Exception, match="write"):
-        moment("yesterday", newest)
+    assert moment("23:13:20+01:00", newest) == newest
+    assert moment("2023-11-14T23:13:20+01:00", 0.0) == newest
+    # 01:13 on the 15th in that zone is still the 14th in UTC.
+    assert moment("01:13:20+03:00", newest) == newest
+    for wrong in ("yesterday", "nan", "inf"):
+        with pytest.raises(click.BadParameter, match="write 2026-01-31T10:42:00, 10:42:00"):
+            moment(wrong, newest)
+
+
+def test_explain_says_which_times_it_takes() -> None:
+    told = " ".join(CliRunner().invoke(group, ["explain", "--help"]).output.split())
+    for example in ("2026-01-31T10:42:00", "+02:00", "10:42:00 on the day", "1769856120"):
+        assert example in told
 
 
 def test_an_explanation_tells_the_whole_story() -> None:
@@ -133,6 +145,27 @@ def test_a_kubeconfig_that_is_none_is_said_to_be_none() -> None:
     result = CliRunner().invoke(group, given)
     assert result.exit_code in {1, 2}
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "command", "says"),
+    [
+        ("meta.json", "[]", ["replay", "--from"], "meta.json: lateness_s: Expected `object`"),
+        ("meta.json", '{"lateness_s": "x"}', ["replay", "--from"], "Expected `float`, got `str`"),
+        ("meta.json", "[]", ["backtest", "--from-log"], "meta.json: lateness_s: Expected `object`"),
+        ("meta.json", "{}", ["shadow", "--from-log"], "meta.json: 'lateness_s' is missing"),
+        ("decisions.jsonl", "5\n", ["explain", "a/b", "--from"], "decisions.jsonl:1: Expected"),
+        ("x", "", ["explain", "a/b", "--from"], "decisions.jsonl: No such file or directory; make"),
+    ],
+)
+def test_a_recording_that_cannot_be_read_is_told_by_file(
+    tmp_path: Path, name: str, content: str, command: list[str], says: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    result = CliRunner().invoke(group, [*command, str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert says in result.output
 
 
 def test_help_is_quick() -> None:
