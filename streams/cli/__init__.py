@@ -66,7 +66,8 @@ class _Lazy(click.Group):
 def group() -> None:
     """Foretide: an event-driven streaming autoscaler for fleets of AI agents.
 
-    Settings come from the environment (FORETIDE_BOOTSTRAP and so on, see the README).
+    Settings come from the environment (FORETIDE_BOOTSTRAP and so on, see the README); an option
+    goes before its variable.  Errors say what to do: 2 is a wrong option, 1 anything else.
 
     \b
     Begin with:

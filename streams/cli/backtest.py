@@ -27,7 +27,8 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.option(
     "--trace",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Azure LLM CSV, Mooncake JSON lines, ServeGen client CSV, step,value or NAB CSV; or .gz.",
+    help="Azure LLM CSV, Mooncake or own JSON lines, ServeGen client CSV, step,value or NAB CSV; "
+    "plain or .gz (docs/laboratory.md).",
 )
 @click.option(
     "--from-log",
@@ -37,12 +38,14 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 )
 @recordings.workload
 @options.bootstrap
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by its content.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="Of the trace. Default: by its first line."
+)
 @click.option(
     "--step",
     type=click.IntRange(1, 86_400),
     metavar="SECONDS",
-    help="Of a step of the series. Default: as the file says (x.300s.csv: 300), else 60.",
+    help="Length of a step of the series. Default: as the file is named (x.300s.csv: 300), or 60.",
 )
 @click.option(
     "--startup",
@@ -50,13 +53,25 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
     metavar="SECONDS",
     help="From asking for a replica until it serves. Default: 155; of a recording its median.",
 )
-@click.option("--policies", metavar="NAME,...", help="Default: all there are.")
+@click.option(
+    "--policies",
+    metavar="NAME,...",
+    help="Of foretide, hpa, hpa-tuned, keda, kpa, article-linear, article-steps, predictive-hpa, "
+    "static, clairvoyant. Default: all.",
+)
 @click.option(
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An AgentScaler: replica bounds, budget, and Foretide's behaviour.",
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of the chance in which second of a step requests come.",
+)
 @click.option(
     "--capacity-per-replica",
     "capacity",
@@ -68,23 +83,38 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.option(
     "--hours",
     type=options.Number(0, min_open=True),
-    help="Only the trace's first so many hours. Default: all of it.",
+    metavar="HOURS",
+    help="Only the trace's first so many. Default: all of it.",
 )
 @click.option(
     "--violations",
     type=options.Number(0, 1),
     metavar="SHARE",
-    help="The budget, 0 to 1. Default: the spec's, else 0.01.",
+    help="The budget: share of requests, 0 to 1, that may violate. Default: the spec's, else 0.01.",
 )
-@click.option("--compose", "recipe", metavar="SEED|step10x", help="Make the trace harder first.")
-@click.option("--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON; -: stdout.")
+@click.option(
+    "--compose",
+    "recipe",
+    metavar="SEED|step10x",
+    help="Make the trace harder first: a whole number gives tenants, flash crowds and an outage of "
+    "that seed; step10x one step to ten times the demand.",
+)
+@click.option(
+    "--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON, shares 0 to 1; -: stdout."
+)
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="OUT",
-    help="A report in one file.",
+    help="A report in one HTML file.",
 )
-@click.option("--series", "series_out", type=_OUT, metavar="OUT", help="Steps as CSV; -: stdout.")
+@click.option(
+    "--series",
+    "series_out",
+    type=_OUT,
+    metavar="OUT",
+    help="What each policy did at every step, as CSV; -: stdout.",
+)
 def command(
     *,
     trace: Path | None,

@@ -45,10 +45,21 @@ PROGRESS_EVERY = 500
     default=1.0,
     show_default=True,
     type=options.Number(0.01, 1000),
+    metavar="X",
     help="With --trace: how many times as fast as it was.",
 )
-@click.option("--workload", default="prod/support-bot", show_default=True, help="With --trace.")
-@click.option("--keep-times", is_flag=True, help="Leave `at` as it is instead of re-basing to now.")
+@click.option(
+    "--workload",
+    default="prod/support-bot",
+    show_default=True,
+    metavar="NAMESPACE/NAME",
+    help="With --trace: whose requests they are.",
+)
+@click.option(
+    "--keep-times",
+    is_flag=True,
+    help="Leave `at` (Unix seconds) as it is instead of re-basing to now.",
+)
 def command(
     *,
     source: str,
@@ -58,7 +69,7 @@ def command(
     workload: str,
     keep_times: bool,
 ) -> None:
-    """Publish telemetry: SOURCE is a file of JSON lines, or - for stdin.
+    """Publish telemetry: SOURCE is a file of JSON lines, or - (the default) for stdin.
 
     Lines go out as they are, at once; times are re-based so that the first readable `at` is now,
     and the rest keep their distance. A trace goes out in its own time, stamped with now.

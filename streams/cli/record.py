@@ -27,13 +27,16 @@ CAUGHT_UP_S = 3600.0
     "folder",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to; it must not have a recording yet.",
+    help="Folder to write to, made where it is missing; it must not have a recording yet.",
 )
-@click.option("--no-follow", is_flag=True, help="End at the present end of the logs.")
+@click.option(
+    "--no-follow", is_flag=True, help="End at the present end of the logs, instead of at Ctrl-C."
+)
 def command(*, bootstrap: str | None, folder: Path, no_follow: bool) -> None:
     """Record the step log with its loads, decisions, forecasts, outcomes and rejections.
 
-    From the beginning of the logs on, until Ctrl-C.  A recording replays byte for byte when the
+    From the beginning of the logs on, until Ctrl-C.  Where there is nothing to record, nothing is
+    written.  A recording replays byte for byte when the
     step log still had its beginning (three days, unless the topic keeps it longer), with the same
     FORETIDE_LATENESS_S and FORETIDE_DECISION_VALID_S as the workers had.
 

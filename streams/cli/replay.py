@@ -18,11 +18,13 @@ import click
     "folder",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of a recording, e.g. demo-out.",
+    help="Folder of a recording (foretide record), or of the demo (demo-out).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the finding as JSON.")
 def command(*, folder: Path, as_json: bool) -> None:
     """Run a recorded step log through the core, and compare the decisions byte for byte.
+
+    Exits with 1 at the first difference.
 
     \b
     Example:

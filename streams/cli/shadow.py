@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--startup",
     type=options.Number(0, 86_400),
     metavar="SECONDS",
-    help="Of Foretide's replicas. Default: the recorded median.",
+    help="From asking for a replica until it serves, of Foretide's. Default: the recorded median.",
 )
 @click.option(
     "--step",
@@ -46,14 +46,15 @@ if TYPE_CHECKING:
     default=trials.STEP_S,
     show_default=True,
     metavar="SECONDS",
-    help="An overload is judged by the mean of a step.",
+    help="Length of a step: an overload is judged by its mean.",
 )
 @click.option(
     "--capacity-per-replica",
     "capacity",
     type=options.Number(0, min_open=True),
     metavar="X",
-    help="What one replica serves in a step. Default: as the spec's demand.perReplica says.",
+    help="What one replica serves in a step, in the unit of the spec's demand. Default: as its "
+    "demand.perReplica says.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def command(

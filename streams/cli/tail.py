@@ -21,13 +21,15 @@ WHAT = ["decisions", "forecasts", "outcomes", "rejected"]
 @click.command("tail")
 @click.argument("what", type=click.Choice(WHAT), default="decisions")
 @options.bootstrap
-@click.option("--json", "as_json", is_flag=True, help="The records themselves, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="The records themselves as JSON, one a line.")
 @click.option("--from-start", is_flag=True, help="Begin with the oldest kept, not with the newest.")
 @click.option("--no-follow", is_flag=True, help="Stop at the present end.")
 def command(
     *, what: str, bootstrap: str | None, as_json: bool, from_start: bool, no_follow: bool
 ) -> None:
-    """Follow decisions, forecasts, outcomes or rejected input, until Ctrl-C.
+    """Follow decisions (the default), forecasts, outcomes or rejected input, until Ctrl-C.
+
+    Times are UTC.
 
     \b
     Examples:

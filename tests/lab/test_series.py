@@ -60,6 +60,14 @@ def test_nab_s_times_are_iso_8601_or_unix_seconds(tmp_path: Path, form: str) -> 
     np.testing.assert_array_equal(found.values, [4, 9, 14, NAN, 24, 29])
 
 
+def test_each_time_is_of_its_own_zone(tmp_path: Path) -> None:
+    """The hour at the end of summer time is there twice by the clock on the wall."""
+    stamps = ["02:50:00+02:00", "02:55:00+02:00", "02:00:00+01:00", "02:05:00+01:00"]
+    rows = [f"2025-10-26T{stamp},{n}" for n, stamp in enumerate(stamps)]
+    found = series(tmp_path / "nab.csv", "\n".join(["timestamp,value", *rows]))
+    np.testing.assert_array_equal(found.values, [0, 1, 2, 3])
+
+
 def test_years_without_a_row_take_no_memory_to_find_the_step(tmp_path: Path) -> None:
     rows = ["timestamp,value", "1970-01-01T00:00:00Z,1"]
     rows += [f"3000-01-{day:02d}T00:00:00Z,1" for day in (1, 2, 3)]

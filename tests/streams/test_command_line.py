@@ -15,12 +15,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from lab.fluid.registry import POLICIES
 from models.domain.decision import Epoch, Reason
 from streams.cli import COMMANDS, group
 from streams.cli.explain import explanation, moment
 from streams.cli.options import misspelt
 from streams.cli.publish import Rebase, _lines, _of_trace
 from streams.kafka.embedded import EmbeddedBroker
+from streams.schemas import schemas
 from streams.settings import Settings
 from tests.actuators.test_dispatcher import decision
 
@@ -37,6 +39,45 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(group, [command, "--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
+
+
+def options_of(command: click.Command, path: str) -> Iterator[tuple[str, click.Option]]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield f"{path} {parameter.opts[0]}", parameter
+    for name, under in getattr(command, "commands", {}).items():
+        yield from options_of(under, f"{path} {name}")
+
+
+def test_every_option_says_what_it_is() -> None:
+    context = click.Context(group)
+    found = dict(
+        option
+        for name in COMMANDS
+        for option in options_of(group.get_command(context, name), name)  # type: ignore[arg-type]
+    )
+    assert len(found) > 40
+    assert [name for name, option in found.items() if not option.help] == []
+
+
+def help_of(*command: str) -> str:
+    wide = {"terminal_width": 1000, "max_content_width": 1000}
+    return " ".join(CliRunner().invoke(group, [*command, "--help"], **wide).output.split())
+
+
+def test_what_help_lists_is_what_there_is() -> None:
+    assert f"Of {', '.join(POLICIES)}. Default: all." in help_of("backtest")
+    assert all(name in help_of("schema") for name in schemas())
+    defaults = Settings()
+    for command, name in (
+        ("topics create", "partitions"),
+        ("topics create", "replication"),
+        ("worker", "web_port"),
+        ("worker", "actuator"),
+        ("worker", "bootstrap"),
+    ):
+        told = f"[env: FORETIDE_{name.upper()}; default: {getattr(defaults, name)}]"
+        assert told in help_of(*command.split())
 
 
 def test_a_wrong_command_is_told_which_there_are() -> None:
@@ -128,7 +169,7 @@ def test_moments() -> None:
 
 
 def test_explain_says_which_times_it_takes() -> None:
-    told = " ".join(CliRunner().invoke(group, ["explain", "--help"]).output.split())
+    told = help_of("explain")
     for example in ("2026-01-31T10:42:00", "+02:00", "10:42:00 on the day", "1769856120"):
         assert example in told
 
