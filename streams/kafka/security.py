@@ -37,9 +37,9 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
                 None if settings.ssl_keyfile is None else str(settings.ssl_keyfile),
             )
         except OSError as error:
-            given = f"{settings.ssl_certfile} with {settings.ssl_keyfile}"
-            names = "FORETIDE_SSL_CERTFILE and FORETIDE_SSL_KEYFILE"
-            raise SecurityError(_unread(names, given, error)) from error
+            key = settings.ssl_keyfile or "the key in it (FORETIDE_SSL_KEYFILE names another)"
+            given = f"{settings.ssl_certfile} with {key}"
+            raise SecurityError(_unread("FORETIDE_SSL_CERTFILE", given, error)) from error
     return context
 
 
