@@ -7,7 +7,6 @@ Flow: steps.jsonl -> Recorded -> backtest, shadow.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,24 +100,26 @@ def read(folder: Path, workload: str | None = None, spec: AgentScaler | None = N
     """
     path = folder / STEPS
     try:
-        lateness_s = float(json.loads((folder / "meta.json").read_bytes())["lateness_s"])
+        lateness_s = steplog.setting(folder, "lateness_s")
+    except RecordingError as error:
+        raise _unread(folder, str(error)) from error
+    try:
         reading = _Reading(_chosen(path, workload, spec))
         for record in steplog.read(path):
             merge = reading.merges.setdefault(record.partition, Merge(lateness_s=lateness_s))
             for item in record.records:
                 reading.take(merge, item)
-    except (OSError, KeyError, ValueError) as error:
-        raise RecordingError(
-            f"{folder} is not a readable recording: {_reason(error)}; make one with "
-            "foretide record --to FOLDER"
-        ) from error
+    except OSError as error:
+        raise _unread(folder, f"{error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise _unread(folder, str(error)) from error
     return reading.recorded()
 
 
-def _reason(error: OSError | KeyError | ValueError) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
-    return f"meta.json: {error!r}"
+def _unread(folder: Path, why: str) -> RecordingError:
+    return RecordingError(
+        f"{folder} is not a readable recording: {why}; make one with foretide record --to FOLDER"
+    )
 
 
 def _chosen(path: Path, workload: str | None, spec: AgentScaler | None) -> AgentScaler:

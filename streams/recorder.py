@@ -1,16 +1,18 @@
 """The recorder: decisions, outcomes, forecasts and a self-contained step log, as JSON lines.
 
-Rule: lines are the very bytes of the topics; a step is written with the loads it names.
+Rule: lines are the very bytes of the topics; a step is written with the loads it names.  Where
+nothing comes, nothing is made: folder and files begin with the first line.
 Flow: topics -> Recorder -> a folder that ``replay`` and ``explain`` read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import msgspec
@@ -22,6 +24,7 @@ from streams.kafka.ranges import Found, Ranges
 from streams.kafka.security import client_options
 from streams.loadlog import decoded, past
 from streams.settings import Settings
+from streams.steplog import META
 
 FILES = {
     "forecasts": "forecasts.jsonl",
@@ -37,14 +40,22 @@ Listener = Callable[[str, bytes], None]
 class Recorder:
     """Records a cluster's topics, from the beginning of the logs on, into ``folder``.
 
-    ``listener`` is called with (topic, line) of each line of ``FILES``.
+    ``listener`` is called with (topic, line) of each line of ``FILES``; ``about`` is what
+    ``meta.json`` says beside the settings that a replay needs.
     """
 
-    def __init__(self, settings: Settings, folder: Path, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        listener: Listener | None = None,
+        about: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
         self.counts: dict[str, int] = dict.fromkeys([*FILES, "steps"], 0)
         self._settings = settings
         self._listener = listener
+        self._about = about
         self._ranges = Ranges(settings)
         self._loads: dict[int, deque[Found]] = {}
         self._written: dict[int, int] = {}
@@ -56,9 +67,6 @@ class Recorder:
 
     async def start(self) -> None:
         """Begin at the beginning of the topics' logs."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for topic, name in {**FILES, "steps": STEPS}.items():
-            self._files[topic] = (self.folder / name).open("wb")
         prefix = self._settings.topic_prefix
         consumer = AIOKafkaConsumer(
             *[prefix + topic for topic in (*FILES, "steps", "load")],
@@ -71,8 +79,17 @@ class Recorder:
         await self._ranges.start()
         self._task = asyncio.create_task(self._follow(), name="recorder")
 
+    async def follow(self, timeout_s: float) -> None:
+        """Go on for so long.  Raises ``OSError`` when the folder cannot be written to."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=timeout_s)
+        self._raise()
+
     async def catch_up(self, timeout_s: float) -> bool:
-        """Read to the present end of all topics; False if that takes longer than ``timeout_s``."""
+        """Read to the present end of all topics; False if that takes longer than ``timeout_s``.
+
+        Raises ``OSError`` when the folder cannot be written to.
+        """
         if self._consumer is None:
             return False
         partitions = list(self._consumer.assignment())
@@ -80,6 +97,7 @@ class Recorder:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while asyncio.get_running_loop().time() < deadline:
             behind = [tp for tp in partitions if await self._position(tp) < ends[tp]]
+            self._raise()
             if not behind:
                 return True
             await asyncio.sleep(0.05)
@@ -90,8 +108,9 @@ class Recorder:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # Whoever waited was told.
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
@@ -99,6 +118,11 @@ class Recorder:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def _raise(self) -> None:
+        """What ended the reading, if anything did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
 
     async def _position(self, tp: TopicPartition) -> int:
         if self._consumer is None:
@@ -170,7 +194,17 @@ class Recorder:
             ]
         )
 
+    def _open(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self._settings
+        meta = {"lateness_s": settings.lateness_s, "valid_s": settings.decision_valid_s}
+        (self.folder / META).write_text(json.dumps({**meta, **self._about}, indent=2) + "\n")
+        for topic, name in {**FILES, "steps": STEPS}.items():
+            self._files[topic] = (self.folder / name).open("wb")
+
     def _write(self, topic: str, line: bytes) -> None:
+        if not self._files:
+            self._open()
         self.counts[topic] += 1
         self._files[topic].write(line + b"\n")
         if self._listener is not None and topic in FILES:

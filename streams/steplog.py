@@ -19,6 +19,9 @@ from models.domain.version import Version, version
 from models.step import SpecChange, Step
 from streams.snapshots import Writer
 
+META = "meta.json"
+"""Beside the steps on disk: the settings that a replay needs."""
+
 
 class SpecRecord(Struct, frozen=True, kw_only=True):
     """A spec change as JSON: ``spec`` as it was written, None when it was deleted."""
@@ -157,3 +160,20 @@ def read(path: Path) -> Iterator[StepRecord]:
             except msgspec.MsgspecError as error:
                 msg = f"{path}:{number}: not a step: {error}"
                 raise RecordingError(msg) from error
+
+
+def setting(folder: Path, name: str) -> float:
+    """A setting of the workers that a recording is of, seconds, by its name in ``meta.json``.
+
+    Raises ``RecordingError`` with the file and what is wrong with it.
+    """
+    path = folder / META
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])[name]
+        return msgspec.convert(found, float)
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}") from error
+    except KeyError as error:
+        raise RecordingError(f"{path}: {error} is missing") from error
+    except ValueError as error:
+        raise RecordingError(f"{path}: {name}: {error}") from error

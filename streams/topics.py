@@ -140,8 +140,8 @@ async def create(settings: Settings) -> dict[str, str]:
     Raises ``TopicsError`` with Kafka's own reason when a topic could not be made.
     """
     admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
     try:
+        await admin.start()
         there = set(await admin.list_topics())
         outcome: dict[str, str] = {}
         wanted = []
@@ -175,8 +175,8 @@ async def create(settings: Settings) -> dict[str, str]:
 async def partition_counts(settings: Settings) -> dict[Name, int | None]:
     """Partitions of each topic of the table; None: the topic does not exist."""
     admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
     try:
+        await admin.start()
         return await counts(admin, settings)
     finally:
         await admin.close()

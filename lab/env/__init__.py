@@ -5,6 +5,13 @@ says.  It needs the package ``gymnasium`` (``pip install "foretide[gym]"``), and
 Foretide needs it.
 """
 
-from lab.env.fleet import FleetEnv
+try:
+    from lab.env.fleet import FleetEnv
+except ModuleNotFoundError as error:
+    if error.name != "gymnasium":
+        raise
+    raise ImportError(
+        'lab.env.FleetEnv needs gymnasium, which is not installed: pip install "foretide[gym]"'
+    ) from error
 
 __all__ = ["FleetEnv"]

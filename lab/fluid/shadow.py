@@ -18,6 +18,7 @@ from lab.fluid.backtest import Backtest, Row, backtest
 from lab.fluid.run import Progress, silent
 from lab.fluid.schedule import Schedule, schedule
 from lab.fluid.score import score
+from lab.fluid.table import percent
 from lab.fluid.trial import Trial
 from models.domain.spec import AgentScaler
 
@@ -81,16 +82,16 @@ def table(found: Backtest, workload: str, measured: float | None = None) -> Tabl
     lines: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ("replica-hours", lambda row: _number(replica_hours(row, found), 2)),
         ("cost, times the clairvoyant's", lambda row: _number(row.cost_ratio, 3)),
-        ("violations", lambda row: _share(row.violation) + _over(row.violation, budget)),
-        ("unserved", lambda row: _share(row.unserved)),
-        ("worst hour's violations", lambda row: _share(row.worst_hour_violation)),
+        ("violations", lambda row: percent(row.violation) + _over(row.violation, budget)),
+        ("unserved", lambda row: percent(row.unserved)),
+        ("worst hour's violations", lambda row: percent(row.worst_hour_violation)),
         ("actions an hour", lambda row: _number(row.actions_per_hour, 1)),
         ("cost over hpa-tuned's at equal violation", lambda row: _number(row.cost_vs_tuned, 3)),
     )
     for name, cell in lines:
         made.add_row(name, *(cell(row) for row in found.rows))
     if measured is not None:
-        made.add_row("requests that were late, as measured", _share(measured), "-")
+        made.add_row("requests that were late, as measured", percent(measured), "-")
     return made
 
 
@@ -120,7 +121,3 @@ def _over(violation: float | None, budget: float) -> str:
 
 def _number(value: float | None, decimals: int) -> str:
     return "n.r." if value is None else f"{value:.{decimals}f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2%}"

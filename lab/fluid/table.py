@@ -13,6 +13,9 @@ from rich.table import Table
 from lab.fluid.backtest import Row
 from lab.fluid.trial import Trial
 
+LEAST_SHOWN = 5e-5
+"""What rounds to 0.00 %."""
+
 COLUMNS = ("cost", "violation", "at 1 %", "vs tuned", "unserved", "worst h", "tenant", "acts/h")
 
 
@@ -34,15 +37,34 @@ def table(rows: Sequence[Row], trial: Trial) -> Table:
         made.add_row(
             row.policy,
             _cost(row.cost_ratio),
-            _percent(row.violation) + (" over" if over else ""),
+            percent(row.violation) + (" over" if over else ""),
             _cost(row.cost_at_1pct),
             _cost(row.cost_vs_tuned),
-            _percent(row.unserved),
-            _percent(row.worst_hour_violation),
-            _percent(row.worst_tenant_violation),
+            percent(row.unserved),
+            percent(row.worst_hour_violation),
+            percent(row.worst_tenant_violation),
             f"{row.actions_per_hour:.1f}" if reached and row.actions_per_hour is not None else "-",
         )
     return made
+
+
+def legend(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The table's own words that are in it, in one line; empty: it has none."""
+    words = []
+    costs = [cost for row in rows for cost in (row.cost_ratio, row.cost_at_1pct, row.cost_vs_tuned)]
+    if None in costs:
+        words.append("n.r.: not reached, no setting keeps that budget (vs tuned: no HPA does)")
+    shares = [
+        share
+        for row in rows
+        for share in (row.violation, row.unserved, row.worst_hour_violation)
+        if share is not None
+    ]
+    if any(0 < share < LEAST_SHOWN for share in shares):
+        words.append("0.00%: none at all")
+    if None in [row.worst_tenant_violation for row in rows]:
+        words.append("-: does not apply, or is not known")
+    return ("; ".join(words),) if words else ()
 
 
 def assumptions(trial: Trial) -> tuple[str, ...]:
@@ -64,5 +86,8 @@ def _cost(value: float | None) -> str:
     return "n.r." if value is None else f"{value:.3f}"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2%}"
+def percent(value: float | None) -> str:
+    """Two decimals; a share that is not 0 is not told as 0.00."""
+    if value is None:
+        return "-"
+    return "<0.01%" if 0 < value < LEAST_SHOWN else f"{value:.2%}"

@@ -8,11 +8,12 @@ from lab.traces.arrival import Arrival, TraceError
 from lab.traces.compose import Composed, compose
 from lab.traces.files import SHIPPED, open_trace
 from lab.traces.reading import FORMATS, Format
-from lab.traces.series import Series, series_of
+from lab.traces.series import LEAST_STEPS, Series, series_of
 from lab.traces.series_files import open_series
 
 __all__ = [
     "FORMATS",
+    "LEAST_STEPS",
     "SHIPPED",
     "Arrival",
     "Composed",

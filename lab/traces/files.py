@@ -5,16 +5,23 @@ Rule: a fault is told with file, line and field; nothing is repaired.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import json
+import math
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from lab.traces.arrival import Arrival, TraceError
-from lab.traces.reading import FIELDS, HEADERS, REQUESTS, Format, format_of, text_of
+from lab.traces.reading import (
+    FIELDS,
+    HEADERS,
+    REQUESTS,
+    Format,
+    csv_rows,
+    format_of,
+    text_of,
+)
 
 SHIPPED = "azure_llm_code_2023.csv.gz"
 """The trace that ships: one hour of a code service, 8,819 requests (see data/ATTRIBUTION.md)."""
@@ -54,17 +61,25 @@ def arrivals_of(text: str, name: str, form: Format) -> tuple[Arrival, ...]:
 
 
 def _azure(text: str, name: str) -> Iterator[tuple[float, int, int]]:
-    rows = csv.reader(io.StringIO(text))
-    header = next(rows)
-    if tuple(header) != HEADERS["azure-llm"]:
-        raise TraceError(f"{name}:1: the first line must be {','.join(HEADERS['azure-llm'])}")
-    for row in rows:
+    rows = csv_rows(text, name)
+    expected = HEADERS["azure-llm"]
+    first, header = next(rows)
+    if tuple(field.strip() for field in header) != expected:
+        raise TraceError(f"{name}:{first}: the first line must be {','.join(expected)}")
+    for line, row in rows:
+        where = f"{name}:{line}"
+        if len(row) != len(expected):
+            raise TraceError(
+                f"{where}: {len(row)} fields, {len(expected)} were expected: {','.join(expected)}"
+            )
+        stamp, context, generated = row
         try:
-            stamp, context, generated = row
             at = dt.datetime.fromisoformat(stamp.strip()[:26]).replace(tzinfo=dt.UTC).timestamp()
-            yield at, _tokens(context), _tokens(generated)
-        except ValueError as error:
-            raise TraceError(f"{name}:{rows.line_num}: {error}") from error
+        except ValueError:
+            raise TraceError(
+                f"{where}: TIMESTAMP is {stamp!r}; 2023-11-16 18:15:46.680590 was expected"
+            ) from None
+        yield at, _tokens(context, expected[1], where), _tokens(generated, expected[2], where)
 
 
 def _json_lines(text: str, name: str, form: Format) -> Iterator[tuple[float, int, int]]:
@@ -73,22 +88,43 @@ def _json_lines(text: str, name: str, form: Format) -> Iterator[tuple[float, int
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
+        where = f"{name}:{number}"
+        record = _record(line, form, where)
         try:
-            record = json.loads(line)
-            at = float(record[when])
-            if not 0 <= at < float("inf"):
-                msg = f"{when} is {record[when]!r}, a finite number of {unit} was expected"
-                raise ValueError(msg)  # noqa: TRY301 - told with file and line below
-            yield at * unit_s, _tokens(record[tokens_in]), _tokens(record[tokens_out])
+            at, prompt, completion = record[when], record[tokens_in], record[tokens_out]
         except KeyError as error:
-            raise TraceError(f"{name}:{number}: field {error} is missing") from error
-        except (ValueError, TypeError) as error:
-            raise TraceError(f"{name}:{number}: {error}") from error
+            raise TraceError(
+                f"{where}: field {error} is missing; {', '.join(FIELDS[form])} were expected"
+            ) from error
+        at_s = _finite(at) * unit_s
+        if not 0 <= at_s < math.inf:
+            raise TraceError(
+                f"{where}: {when} is {at!r}; a number of {unit}, 0 or more, was expected"
+            )
+        yield at_s, _tokens(prompt, tokens_in, where), _tokens(completion, tokens_out, where)
 
 
-def _tokens(value: object) -> int:
-    count = int(str(value))
-    if count < 0:
-        msg = f"a token count is negative: {count}"
-        raise ValueError(msg)
-    return count
+def _record(line: str, form: Format, where: str) -> dict[str, object]:
+    expected = f"an object with {', '.join(FIELDS[form])} was expected"
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise TraceError(f"{where}: not JSON ({error}); {expected}") from error
+    if not isinstance(record, dict):
+        raise TraceError(f"{where}: {expected}, not {line.strip()[:40]}")
+    return record
+
+
+def _finite(value: object) -> float:
+    """A number, also as text; -1 for what is none."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return -1.0
+
+
+def _tokens(value: object, field: str, where: str) -> int:
+    text = str(value).strip()
+    if not text.isdecimal():
+        raise TraceError(f"{where}: {field} is {value!r}; a whole number, 0 or more, was expected")
+    return int(text)

@@ -6,8 +6,12 @@ Rule: the format is told by the first line that has anything in it, never by the
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -38,12 +42,33 @@ FIELDS: dict[str, tuple[str, ...]] = {
 def text_of(raw: bytes, name: str) -> str:
     """The text of a file's bytes, unpacked.  Raises ``TraceError``: not text, or empty."""
     try:
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        raise TraceError(f"{name}: not text: {error}") from error
+        unpacked = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TraceError(
+            f"{name}: begins as gzip and is broken or cut short ({error}); pack it anew, or give "
+            "it unpacked"
+        ) from error
+    try:
+        text = unpacked.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = unpacked.count(b"\n", 0, error.start) + 1
+        raise TraceError(
+            f"{name}:{line}: not UTF-8 text; a trace is CSV or JSON lines, plain or gzipped"
+        ) from error
     if not text.strip():
-        raise TraceError(f"{name}: the file is empty")
+        raise TraceError(f"{name}: the file is empty; a trace is CSV or JSON lines")
     return text
+
+
+def csv_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of each row that has any, the header's included.  Raises ``TraceError``."""
+    rows = csv.reader(io.StringIO(text, newline=None))
+    try:
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+    except csv.Error as error:
+        raise TraceError(f"{name}:{rows.line_num}: not CSV: {error}") from error
 
 
 def read_text(path: Path) -> str:

@@ -6,19 +6,17 @@ is missing, and stays so.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from lab.traces.arrival import TraceError
+from lab.traces.arrival import Arrival, TraceError
 from lab.traces.files import arrivals_of
-from lab.traces.reading import HEADERS, REQUESTS, Format, format_of, read_text
+from lab.traces.reading import HEADERS, REQUESTS, Format, csv_rows, format_of, read_text
 from lab.traces.series import Series, series_of
 from lab.traces.servegen import servegen
 
@@ -28,6 +26,10 @@ STEP_S = 60
 MOST_STEPS = 10_000_000
 """Steps beyond which a step number is a fault, not a long trace: 19 years of minutes."""
 
+MILLISECONDS = 1e11
+"""From here on Unix seconds are the year 5138, and Unix milliseconds 1973."""
+
+_UNIX = re.compile(r"\d+(\.\d+)?")
 _NAMED_STEP = re.compile(r"\.(\d{1,5})s\.")
 
 
@@ -43,7 +45,7 @@ def open_series(
     named = _NAMED_STEP.search(path.name)
     step = step_s or (int(named[1]) if named else STEP_S)
     if found in REQUESTS:
-        return series_of(arrivals_of(text, name, found), step_s=step, name=path.name)
+        return _counted(arrivals_of(text, name, found), step, path.name, name)
     if found == "servegen":
         return servegen(_rows(text, name, found), path.name, where=name, seed=seed)
     if found == "nab":
@@ -62,27 +64,50 @@ def open_series(
     return _filled(values, step, path.name, name)
 
 
+def _counted(arrivals: Sequence[Arrival], step_s: int, title: str, name: str) -> Series:
+    """Requests by step; times that make too many steps or too few are a fault of the file."""
+    last_s = arrivals[-1].at_s
+    if last_s / step_s >= MOST_STEPS:
+        raise TraceError(
+            f"{name}: requests over {last_s:.4g} s are more than {MOST_STEPS} steps of {step_s} s: "
+            "is the time of one in another unit?"
+        )
+    try:
+        return series_of(arrivals, step_s=step_s, name=title)
+    except TraceError as error:
+        raise TraceError(f"{error}; give a shorter step with --step") from error
+
+
 def _nab(text: str, name: str, title: str, step_s: int | None) -> Series:
     """NAB's series: the step is the commonest distance of two rows, the slots are its multiples."""
     stamps: dict[int, float] = {}
     for line, (stamp, value) in _rows(text, name, "nab"):
-        try:
-            at = dt.datetime.fromisoformat(stamp).replace(tzinfo=dt.UTC)
-        except ValueError:
-            raise TraceError(
-                f"{name}:{line}: timestamp is {stamp!r}; 2014-04-10 00:04:00 was expected"
-            ) from None
         # Of two rows of one second (clocks are set back) the later line counts.
-        stamps[int(at.timestamp())] = _value(value, f"{name}:{line}")
+        stamps[_second(stamp, f"{name}:{line}")] = _value(value, f"{name}:{line}")
     if len(stamps) < 2:  # noqa: PLR2004 - a distance takes two
         raise TraceError(f"{name}: {len(stamps)} rows; at least 2 are needed to know the step")
     ordered = sorted(stamps)
-    distances = np.diff(ordered)
-    step = step_s or int(np.bincount(distances).argmax())
+    distances, counts = np.unique(np.diff(ordered), return_counts=True)
+    step = step_s or int(distances[counts.argmax()])
     slots = {(at - ordered[0]) // step: stamps[at] for at in ordered}
     if max(slots) >= MOST_STEPS:
         raise TraceError(f"{name}: {max(slots)} steps of {step} s; give the step with --step")
     return _filled(slots, step, title, name)
+
+
+def _second(stamp: str, where: str) -> int:
+    """Unix second of a time: ISO 8601 with a space or a T, UTC unless it says its zone, or Unix."""
+    expected = "2014-04-10 00:04:00, 2014-04-10T00:04:00Z (or +02:00) or Unix seconds were expected"
+    if _UNIX.fullmatch(stamp):
+        at = float(stamp)
+        if at >= MILLISECONDS:
+            raise TraceError(f"{where}: timestamp is {stamp}, the year 5000 or later: {expected}")
+        return int(at)
+    try:
+        found = dt.datetime.fromisoformat(stamp)
+    except ValueError:
+        raise TraceError(f"{where}: timestamp is {stamp!r}; {expected}") from None
+    return math.floor((found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp())
 
 
 def _filled(values: dict[int, float], step_s: int, title: str, name: str) -> Series:
@@ -98,19 +123,17 @@ def _filled(values: dict[int, float], step_s: int, title: str, name: str) -> Ser
 def _rows(text: str, name: str, form: Format) -> Iterator[tuple[int, list[str]]]:
     """(line, fields) of each row after the header, which is checked."""
     expected = HEADERS[form]
-    rows = csv.reader(io.StringIO(text))
-    header = tuple(field.strip() for field in next(rows))
-    if header != expected:
-        raise TraceError(f"{name}:1: the first line of a {form} file is {','.join(expected)}")
-    for row in rows:
-        if not row:
-            continue
+    rows = csv_rows(text, name)
+    first, header = next(rows)
+    if tuple(field.strip() for field in header) != expected:
+        raise TraceError(f"{name}:{first}: the first line of a {form} file is {','.join(expected)}")
+    for line, row in rows:
         if len(row) != len(expected):
             raise TraceError(
-                f"{name}:{rows.line_num}: {len(row)} fields, {len(expected)} were expected: "
+                f"{name}:{line}: {len(row)} fields, {len(expected)} were expected: "
                 f"{','.join(expected)}"
             )
-        yield rows.line_num, [field.strip() for field in row]
+        yield line, [field.strip() for field in row]
 
 
 def _value(text: str, where: str) -> float:

@@ -84,8 +84,10 @@ def counts(means: Floats, cvs: Floats, rng: np.random.Generator) -> Floats:
 def _numbers(fields: list[str], where: str) -> tuple[float, float, float]:
     try:
         start, rate, cv = (float(field) for field in fields)
-    except ValueError as error:
-        raise TraceError(f"{where}: {error}") from None
+    except ValueError:
+        raise TraceError(
+            f"{where}: start_s, rate_per_s, iat_cv are {','.join(fields)}; numbers were expected"
+        ) from None
     if not all(0 <= value < math.inf for value in (start, rate, cv)):
         raise TraceError(f"{where}: start_s, rate_per_s and iat_cv are at least 0 and finite")
     return start, rate, cv

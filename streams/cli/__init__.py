@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 
 import click
@@ -65,7 +66,8 @@ class _Lazy(click.Group):
 def group() -> None:
     """Foretide: an event-driven streaming autoscaler for fleets of AI agents.
 
-    Settings come from the environment (FORETIDE_BOOTSTRAP and so on, see the README).
+    Settings come from the environment (FORETIDE_BOOTSTRAP and so on, see the README); an option
+    goes before its variable.  Errors say what to do: 2 is a wrong option, 1 anything else.
 
     \b
     Begin with:
@@ -88,21 +90,47 @@ def logs(level: str = "INFO") -> None:
         handler.addFilter(Calm(noisy))
 
 
+PIPE_CLOSED = 141
+"""What a shell shows of a program that SIGPIPE ended: 128 and 13."""
+
+
 def main() -> None:
     """Entry point."""
     try:
+        _leave(_run())
+    except BrokenPipeError:
+        _leave_pipe()
+
+
+def _run() -> int | str | None:
+    """The exit status; whoever read our output may have gone, which click and rich exit with 1."""
+    try:
         group(standalone_mode=False)
+    except SystemExit as leave:
+        if isinstance(leave.__context__, BrokenPipeError):
+            raise leave.__context__ from None
+        return leave.code
     except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.Abort:
+        return leave.exit_code
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return error.exit_code
+    return 0
+
+
+def _leave(status: int | str | None) -> None:
+    """Exit, with all written that was said: a pipe may turn out to be closed only now."""
+    if sys.__stdout__ is not None:
+        sys.stdout.flush()
+    sys.exit(status)
+
+
+def _leave_pipe() -> None:
+    """Exit without a word, and keep Python from trying to write the rest."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    sys.exit(PIPE_CLOSED)

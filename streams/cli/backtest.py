@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options, recordings, trials
+from streams.cli import cautions, options, recordings, trials
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -27,7 +27,8 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.option(
     "--trace",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Azure LLM CSV, Mooncake JSON lines, ServeGen client CSV, step,value or NAB CSV; or .gz.",
+    help="Azure LLM CSV, Mooncake or own JSON lines, ServeGen client CSV, step,value or NAB CSV; "
+    "plain or .gz (docs/laboratory.md).",
 )
 @click.option(
     "--from-log",
@@ -37,54 +38,83 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 )
 @recordings.workload
 @options.bootstrap
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by its content.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="Of the trace. Default: by its first line."
+)
 @click.option(
     "--step",
     type=click.IntRange(1, 86_400),
     metavar="SECONDS",
-    help="Of a step of the series. Default: as the file says (x.300s.csv: 300), else 60.",
+    help="Length of a step of the series. Default: as the file is named (x.300s.csv: 300), or 60.",
 )
 @click.option(
     "--startup",
-    type=click.FloatRange(0, 86_400),
+    type=options.Number(0, 86_400),
     metavar="SECONDS",
     help="From asking for a replica until it serves. Default: 155; of a recording its median.",
 )
-@click.option("--policies", metavar="NAME,...", help="Default: all there are.")
+@click.option(
+    "--policies",
+    metavar="NAME,...",
+    help="Of foretide, hpa, hpa-tuned, keda, kpa, article-linear, article-steps, predictive-hpa, "
+    "static, clairvoyant. Default: all.",
+)
 @click.option(
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An AgentScaler: replica bounds, budget, and Foretide's behaviour.",
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of the chance in which second of a step requests come.",
+)
 @click.option(
     "--capacity-per-replica",
     "capacity",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     metavar="X",
     help="What one replica serves in a step, in the series' unit. Default: such that the first "
     "half's mean demand is 20 replicas at 0.7.",
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(0, min_open=True),
-    help="Only the trace's first so many hours. Default: all of it.",
+    type=options.Number(0, min_open=True),
+    metavar="HOURS",
+    help="Only the trace's first so many. Default: all of it.",
 )
 @click.option(
     "--violations",
-    type=click.FloatRange(0, 1),
+    type=options.Number(0, 1),
     metavar="SHARE",
-    help="The budget, 0 to 1. Default: the spec's, else 0.01.",
+    help="The budget: share of requests, 0 to 1, that may violate. Default: the spec's, else 0.01.",
 )
-@click.option("--compose", "recipe", metavar="SEED|step10x", help="Make the trace harder first.")
-@click.option("--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON; -: stdout.")
+@click.option(
+    "--compose",
+    "recipe",
+    metavar="SEED|step10x",
+    help="Make the trace harder first: a whole number gives tenants, flash crowds and an outage of "
+    "that seed; step10x one step to ten times the demand.",
+)
+@click.option(
+    "--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON, shares 0 to 1; -: stdout."
+)
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="OUT",
-    help="A report in one file.",
+    help="A report in one HTML file.",
 )
-@click.option("--series", "series_out", type=_OUT, metavar="OUT", help="Steps as CSV; -: stdout.")
+@click.option(
+    "--series",
+    "series_out",
+    type=_OUT,
+    metavar="OUT",
+    help="What each policy did at every step, as CSV; -: stdout.",
+)
 def command(
     *,
     trace: Path | None,
@@ -115,15 +145,8 @@ def command(
       foretide backtest --from-log recording --workload prod/support-bot
     """
     from lab.fluid.backtest import backtest  # noqa: PLC0415 - heavy
-    from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
 
-    names = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
-    unknown = [name for name in names if name not in POLICIES]
-    if unknown:
-        raise click.BadParameter(
-            f"no policy {', '.join(map(repr, unknown))}; there are: {', '.join(POLICIES)}",
-            param_hint="--policies",
-        )
+    names = _named(policies)
     if (trace is None) == (log is None):
         raise click.UsageError("give either --trace FILE or --from-log FOLDER|TOPIC")
     if violations is not None and (spec is not None or log is not None):
@@ -132,11 +155,14 @@ def command(
             param_hint="--violations",
         )
     scaler = None if spec is None else trials.scaler(spec)
+    if scaler is not None:
+        cautions.runnable(scaler, names)
     if log is not None:
         if form is not None:
             raise click.BadParameter("a recording has no format", param_hint="--format")
         recorded = recordings.opened(log, workload=workload, spec=scaler, bootstrap=bootstrap)
         scaler = recorded.spec
+        cautions.runnable(scaler, names, "--from-log")
         trial, composed = trials.of_recording(
             recorded,
             step=step,
@@ -160,6 +186,10 @@ def command(
             recipe=recipe,
         )
     options.writable(json_out, series_out, None if html is None else str(html))
+    if scaler is not None:
+        cautions.say(cautions.of_spec(scaler))
+        scaler = cautions.alone(scaler)
+    cautions.say(cautions.of_trial(trial))
     with trials.progress() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
     if "-" not in {json_out, series_out}:
@@ -167,6 +197,19 @@ def command(
     _write(found, json_out, series_out)
     if html is not None:
         _report(html, found, composed)
+
+
+def _named(policies: str | None) -> list[str]:
+    from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
+
+    names = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
+    unknown = [name for name in names if name not in POLICIES]
+    if unknown:
+        raise click.BadParameter(
+            f"no policy {', '.join(map(repr, unknown))}; there are: {', '.join(POLICIES)}",
+            param_hint="--policies",
+        )
+    return names
 
 
 def _write(found: Backtest, json_out: str | None, series_out: str | None) -> None:
@@ -182,6 +225,8 @@ def _write(found: Backtest, json_out: str | None, series_out: str | None) -> Non
         if series_out is not None:
             with click.open_file(series_out, "w", encoding="utf-8") as out:
                 series_csv.write(found, out)
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone.
     except OSError as error:
         raise click.ClickException(
             f"{error.filename} cannot be written: {error.strerror}"
@@ -201,12 +246,12 @@ def _show(found: Backtest, composed: Composed) -> None:
     from rich.console import Console  # noqa: PLC0415 - heavy
 
     from lab.fluid.backtest import recovery_s  # noqa: PLC0415 - heavy
-    from lab.fluid.table import assumptions, table  # noqa: PLC0415 - heavy
+    from lab.fluid.table import assumptions, legend, table  # noqa: PLC0415 - heavy
 
     Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
         table(found.rows, found.trial)
     )
-    for line in (*composed.told, *assumptions(found.trial)):
+    for line in (*legend(found.rows), *composed.told, *assumptions(found.trial)):
         click.echo(line)
     if composed.stepped_s is not None:
         parts = []

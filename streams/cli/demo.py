@@ -24,8 +24,17 @@ from streams.cli import logs, options
     help="Requests to replay: Azure LLM CSV, or JSON lines with at, tokens_in, tokens_out. "
     "Default: the shipped hour of a code service.",
 )
-@click.option("--speed", default=60.0, show_default=True, type=click.FloatRange(1, 240))
-@click.option("--seed", default=1, show_default=True, type=int, help="Of start-up times.")
+@click.option(
+    "--speed",
+    default=60.0,
+    show_default=True,
+    type=options.Number(1, 240),
+    metavar="X",
+    help="How many times as fast as it was; the faster, the more the machine's own delays count.",
+)
+@click.option(
+    "--seed", default=1, show_default=True, type=int, help="Of the chance in start-up times."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the final figures as one JSON object.")
 @click.option("--stay", is_flag=True, help="Keep the loop alive afterwards, until Ctrl-C.")
 @click.option(
@@ -33,7 +42,7 @@ from streams.cli import logs, options
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-out"),
     show_default=True,
-    help="Folder for the report and the recordings.",
+    help="Folder for the report and the recordings; those of an earlier demo are written over.",
 )
 def command(
     *, trace: Path | None, speed: float, seed: int, as_json: bool, stay: bool, out: Path
@@ -54,15 +63,23 @@ def command(
     logs("WARNING")
     logging.getLogger("streams.roles").setLevel("ERROR")
     from lab.traces import TraceError  # noqa: PLC0415 - heavy
-    from streams.demo.options import Options  # noqa: PLC0415 - heavy
+    from streams.demo.options import OccupiedError, Options, earlier  # noqa: PLC0415 - heavy
 
+    try:
+        if earlier(out):
+            click.echo(f"{out} has an earlier run of the demo: it is written over", err=True)
+    except OccupiedError as error:
+        raise click.ClickException(str(error)) from error
     asked = Options(trace=trace, speed=speed, seed=seed, stay=stay, out=out)
     try:
         ok = options.run(_demo(asked, as_json=as_json))
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone.
     except OSError as error:
-        raise click.ClickException(f"{error}") from error
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{error.strerror or error}") from error
     sys.exit(0 if ok else 1)
 
 

@@ -5,69 +5,92 @@ Rule: answers from the decision's own record alone.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from models.domain.decision import Decision, SizingInfo
     from models.domain.outcome import Outcome
     from streams.settings import Settings
 
+T = TypeVar("T")
+
 
 @click.command("explain")
-@click.argument("workload")
+@click.argument("workload", metavar="NAMESPACE/NAME")
 @options.bootstrap
-@click.option("--at", "at", help="A moment (ISO 8601, HH:MM:SS, or Unix seconds); default: newest.")
+@click.option(
+    "--at",
+    "at",
+    metavar="TIME",
+    help="The decision that held then: 2026-01-31T10:42:00 (UTC; with Z or +02:00 in that zone), "
+    "10:42:00 on the day of the newest decision, or Unix seconds such as 1769856120.  "
+    "[default: the newest decision]",
+)
 @click.option(
     "--from",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A recording's folder instead of Kafka.",
+    help="Folder of a recording (foretide record, or the demo's demo-out), instead of Kafka.",
 )
 def command(*, workload: str, bootstrap: str | None, at: str | None, folder: Path | None) -> None:
-    """Explain the decision that held for WORKLOAD at a moment.
+    """Explain the decision that held for a workload at a moment: why this number of replicas.
 
     \b
     Examples:
       foretide explain prod/support-bot
       foretide explain prod/code-assistant --from demo-out --at 10:42:00
+      foretide explain prod/support-bot --at 2026-01-31T10:42:00+01:00
     """
     if folder is not None:
         decisions, outcomes = _recorded(folder)
     else:
         settings = options.settings(bootstrap=bootstrap)
-        decisions, outcomes = options.run(_logged(settings), bootstrap=settings.bootstrap)
+        decisions, outcomes = broker.run(settings, _logged(settings))
     mine = sorted((d for d in decisions if d.workload == workload), key=lambda d: d.epoch)
     if not mine:
         known = ", ".join(sorted({d.workload for d in decisions})) or "none"
         raise click.ClickException(f"no decision of {workload}; there are decisions of: {known}")
     if at is not None:
         until = moment(at, mine[-1].at)
-        mine = [d for d in mine if d.at <= until]
+        first, mine = mine[0], [d for d in mine if d.at <= until]
         if not mine:
-            raise click.ClickException(f"no decision of {workload} at or before {at}")
+            raise click.ClickException(
+                f"no decision of {workload} at or before {at}; the first is of {_utc(first.at)}"
+            )
     click.echo(explanation(mine[-1], outcomes.get(mine[-1].id)))
 
 
 def _recorded(folder: Path) -> tuple[list[Decision], dict[str, Outcome]]:
     from streams import codec  # noqa: PLC0415 - heavy
 
-    try:
-        decisions = [
-            codec.decision(line) for line in (folder / "decisions.jsonl").read_bytes().splitlines()
-        ]
-        found = [
-            codec.outcome(line) for line in (folder / "outcomes.jsonl").read_bytes().splitlines()
-        ]
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{folder} is not a readable recording: {error}") from error
+    decisions = list(_lines(folder / "decisions.jsonl", codec.decision))
+    found = _lines(folder / "outcomes.jsonl", codec.outcome)
     return decisions, {outcome.decision: outcome for outcome in found}
+
+
+def _lines(path: Path, decode: Callable[[bytes], T]) -> Iterator[T]:
+    """Records of a recording's file; a fault is told with its line."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise click.ClickException(
+            f"{path.parent} is not a readable recording: {path}: {error.strerror}; make one with "
+            "foretide record --to FOLDER"
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield decode(line)
+        except ValueError as error:
+            raise click.ClickException(f"{path}:{number}: {error}") from error
 
 
 async def _logged(settings: Settings) -> tuple[list[Decision], dict[str, Outcome]]:
@@ -92,24 +115,26 @@ async def _logged(settings: Settings) -> tuple[list[Decision], dict[str, Outcome
 
 
 def moment(text: str, newest: float) -> float:
-    """Unix seconds of what a person wrote; a bare time of day is the newest decision's day, UTC.
+    """Unix seconds of what a person wrote; a bare time of day is the newest decision's day.
 
-    Raises ``click.BadParameter``.
+    Without a zone it is UTC.  Raises ``click.BadParameter``.
     """
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        day = dt.datetime.fromtimestamp(newest, dt.UTC).date()
-        return dt.datetime.combine(day, dt.time.fromisoformat(text), dt.UTC).timestamp()
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+        if math.isfinite(seconds):
+            return seconds
+    with contextlib.suppress(ValueError):
+        time = dt.time.fromisoformat(text)
+        zone = time.tzinfo or dt.UTC
+        day = dt.datetime.fromtimestamp(newest, zone).date()
+        return dt.datetime.combine(day, time, zone).timestamp()
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise click.BadParameter(
-            f"{text!r}: write 2026-01-31T10:42:00, 10:42:00 or Unix seconds", param_hint="--at"
+            f"{text!r} is no time; write 2026-01-31T10:42:00, 10:42:00 (both UTC, unless Z or "
+            "+02:00 says the zone) or Unix seconds",
+            param_hint="--at",
         ) from error
     return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()
 
@@ -119,12 +144,11 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
     inputs = decision.inputs
     before = sum(decision.from_.replicas.values())
     after = sum(decision.to.replicas.values())
-    at = dt.datetime.fromtimestamp(decision.at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     share = "" if inputs.quantile is None else f" (quantile {inputs.quantile:g})"
     ahead = f"in {inputs.horizon_s:.0f} s; sized for"
     lines = [
         f"{decision.workload}: {before} → {after} replicas, because {decision.reason.value}",
-        f"  decided {at}, {decision.mode}, id {decision.id}",
+        f"  decided {_utc(decision.at)}, {decision.mode}, id {decision.id}",
         "",
         "What was known",
         f"  demand now        {_n(inputs.demand)} {inputs.unit}",
@@ -199,6 +223,10 @@ def _became(outcome: Outcome | None) -> str:
         return "no outcome yet"
     why = f" ({outcome.why}: {outcome.detail})" if outcome.why else ""
     return f"{outcome.result.value}{why}, {outcome.latency_s:.3f} s after it was made"
+
+
+def _utc(at: float) -> str:
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _n(value: float | None) -> str:

@@ -42,14 +42,17 @@ def _horizons(ctx: click.Context, param: click.Parameter, value: str) -> tuple[i
     "--trace",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Azure LLM CSV, Mooncake JSON lines, ServeGen client CSV, step,value or NAB CSV; or .gz.",
+    help="Azure LLM CSV, Mooncake or own JSON lines, ServeGen client CSV, step,value or NAB CSV; "
+    "plain or .gz (docs/laboratory.md).",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by its content.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="Of the trace. Default: by its first line."
+)
 @click.option(
     "--step",
     type=click.IntRange(1, 86_400),
     metavar="SECONDS",
-    help="Of a step of the series. Default: as the file says (x.300s.csv: 300), else 60.",
+    help="Length of a step of the series. Default: as the file is named (x.300s.csv: 300), or 60.",
 )
 @click.option(
     "--horizon",
@@ -60,7 +63,14 @@ def _horizons(ctx: click.Context, param: click.Parameter, value: str) -> tuple[i
     callback=_horizons,
     help="How far ahead to look.",
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of the chance in what a ServeGen file leaves open.",
+)
 @click.option(
     "--json",
     "json_out",
@@ -112,7 +122,8 @@ def _progress(horizons: Sequence[int]) -> Iterator[Callable[[int, float], None]]
     from rich.console import Console  # noqa: PLC0415 - heavy
     from rich.progress import Progress  # noqa: PLC0415 - heavy
 
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks = {horizon: bars.add_task(f"{horizon} s ahead", total=1.0) for horizon in horizons}
 
         def told(horizon_s: int, share: float) -> None:
@@ -128,6 +139,8 @@ def _write(rows: Sequence[Row], path: str) -> None:
         with click.open_file(path, "w", encoding="utf-8") as out:
             told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
             out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone.
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 

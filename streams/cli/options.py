@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import math
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
+from streams.kafka.security import SecurityError
 from streams.settings import Settings
 from streams.topics import TopicsError
 
@@ -29,6 +32,21 @@ bootstrap = click.option(
     metavar="HOST:PORT",
     help="Kafka bootstrap servers  [env: FORETIDE_BOOTSTRAP; default: localhost:9092]",
 )
+
+
+class Number(click.FloatRange):
+    """A finite number within a range: what click itself lets pass as one may be NaN."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number.  Fails as click's types do."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found
 
 
 def settings(**given: Any) -> Settings:  # noqa: ANN401 - settings by name
@@ -78,14 +96,31 @@ def run(work: Coroutine[Any, Any, T], *, bootstrap: str = "") -> T:
         raise click.Abort from None
     except BrokenPipeError:
         raise  # Whoever read our output has gone: no fault of Kafka's.
-    except TopicsError as error:
+    except (TopicsError, SecurityError) as error:
         raise click.ClickException(str(error)) from error
-    except (KafkaError, ConnectionError) as error:
-        where = f" at {bootstrap}" if bootstrap else ""
-        raise click.ClickException(
-            f"Kafka{where} cannot be reached or refused: {error!r}. Is it running, and is "
-            "FORETIDE_BOOTSTRAP right?"
-        ) from error
+    except (KafkaConnectionError, ConnectionError) as error:
+        raise away(bootstrap, unanswered(error)) from error
+    except KafkaError as error:
+        raise click.ClickException(f"{_kafka(bootstrap)} refused: {error}") from error
+
+
+def away(bootstrap: str, reason: str) -> click.ClickException:
+    """What to say of a Kafka that cannot be reached, and what to do."""
+    return click.ClickException(
+        f"{_kafka(bootstrap)} cannot be reached: {reason}. Say where it is (--bootstrap HOST:PORT "
+        "or FORETIDE_BOOTSTRAP), or start one: docker compose up -d kafka topics, which is then at "
+        "localhost:9094"
+    )
+
+
+def unanswered(error: KafkaError | ConnectionError) -> str:
+    """Why there was no connection; aiokafka tells the cause of a first one to its log alone."""
+    told = str(error.args[-1]) if error.args else ""
+    return "nobody answers there" if not told or told.startswith("Unable to bootstrap") else told
+
+
+def _kafka(bootstrap: str) -> str:
+    return f"Kafka at {bootstrap}" if bootstrap else "Kafka"
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -97,15 +132,20 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     return await task
 
 
-def writable(*paths: str | None) -> None:
+def writable(*paths: str | None, parents: bool = False) -> None:
     """Refuse outputs that could not be written, before long work.
 
-    Raises ``click.UsageError``: a folder is missing, or two outputs are one file.
+    ``parents``: folders that are missing will be made.  Raises ``click.UsageError``: a folder is
+    missing or none, or two outputs are one file.
     """
     given = [path for path in paths if path is not None]
     if len(set(given)) < len(given):
         raise click.UsageError("two outputs would be written to one place; give each its own")
     for path in given:
         folder = Path(path).parent
+        while parents and not folder.exists() and folder != folder.parent:
+            folder = folder.parent
         if path != "-" and not folder.is_dir():
             raise click.UsageError(f"{path} cannot be written: there is no folder {folder}")
+        if path != "-" and not Path(path).exists() and not os.access(folder, os.W_OK):
+            raise click.UsageError(f"{path} cannot be written: {folder} allows no new files")

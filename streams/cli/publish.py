@@ -12,15 +12,16 @@ import json
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
+    from lab.traces import Arrival
     from streams.settings import Settings
 
 MAX_LINE_BYTES = 900_000
@@ -43,11 +44,22 @@ PROGRESS_EVERY = 500
     "--speed",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0.01, 1000),
+    type=options.Number(0.01, 1000),
+    metavar="X",
     help="With --trace: how many times as fast as it was.",
 )
-@click.option("--workload", default="prod/support-bot", show_default=True, help="With --trace.")
-@click.option("--keep-times", is_flag=True, help="Leave `at` as it is instead of re-basing to now.")
+@click.option(
+    "--workload",
+    default="prod/support-bot",
+    show_default=True,
+    metavar="NAMESPACE/NAME",
+    help="With --trace: whose requests they are.",
+)
+@click.option(
+    "--keep-times",
+    is_flag=True,
+    help="Leave `at` (Unix seconds) as it is instead of re-basing to now.",
+)
 def command(
     *,
     source: str,
@@ -57,7 +69,7 @@ def command(
     workload: str,
     keep_times: bool,
 ) -> None:
-    """Publish telemetry: SOURCE is a file of JSON lines, or - for stdin.
+    """Publish telemetry: SOURCE is a file of JSON lines, or - (the default) for stdin.
 
     Lines go out as they are, at once; times are re-based so that the first readable `at` is now,
     and the rest keep their distance. A trace goes out in its own time, stamped with now.
@@ -71,16 +83,14 @@ def command(
     settings = options.settings(bootstrap=bootstrap)
     try:
         if trace:
-            counts = options.run(
-                _replay(settings, _of_trace(source, workload), speed),
-                bootstrap=settings.bootstrap,
-            )
+            counts = broker.run(settings, _replay(settings, _of_trace(source, workload), speed))
         else:
             with click.open_file(source, "rb") as file:
-                counts = options.run(
-                    _publish(settings, _lines(file), rebase=not keep_times),
-                    bootstrap=settings.bootstrap,
+                counts = broker.run(
+                    settings, _publish(settings, _lines(file), rebase=not keep_times)
                 )
+    except BrokenPipeError:
+        raise  # Whoever read our output has gone.
     except OSError as error:
         raise click.ClickException(str(error)) from error
     sent, refused = counts
@@ -103,16 +113,28 @@ async def _lines(file: IO[bytes]) -> AsyncIterator[list[tuple[int, bytes]]]:
 def _of_trace(source: str, workload: str) -> Iterator[tuple[float, dict[str, object]]]:
     """(seconds since the begin, event) of each request's start and end, in order.
 
-    A trace knows when requests came and how long they were in tokens, not how long they took: the
-    nominal service time of the demo's fleet stands in for that.
+    The file is read at once, so that a fault of it is told before Kafka is looked for.
     """
-    from lab.plant import PlantParameters  # noqa: PLC0415 - heavy
     from lab.traces import TraceError, open_trace  # noqa: PLC0415 - heavy
 
+    if source == "-":
+        raise click.UsageError("--trace reads a file: give it as SOURCE, stdin cannot be one")
     try:
         arrivals = open_trace(Path(source))
     except TraceError as error:
         raise click.ClickException(str(error)) from error
+    return _events(arrivals, workload)
+
+
+def _events(
+    arrivals: Iterable[Arrival], workload: str
+) -> Iterator[tuple[float, dict[str, object]]]:
+    """A trace knows when requests came and how long they were in tokens, not how long they took.
+
+    The nominal service time of the demo's fleet stands in for that.
+    """
+    from lab.plant import PlantParameters  # noqa: PLC0415 - heavy
+
     parameters = PlantParameters()
     ends: list[tuple[float, int, dict[str, object]]] = []
     for number, arrival in enumerate(arrivals):

@@ -6,13 +6,12 @@ Rule: joins no group and writes nothing to Kafka; what it writes, ``replay`` and
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -28,13 +27,16 @@ CAUGHT_UP_S = 3600.0
     "folder",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to; it must not have a recording yet.",
+    help="Folder to write to, made where it is missing; it must not have a recording yet.",
 )
-@click.option("--no-follow", is_flag=True, help="End at the present end of the logs.")
+@click.option(
+    "--no-follow", is_flag=True, help="End at the present end of the logs, instead of at Ctrl-C."
+)
 def command(*, bootstrap: str | None, folder: Path, no_follow: bool) -> None:
     """Record the step log with its loads, decisions, forecasts, outcomes and rejections.
 
-    From the beginning of the logs on, until Ctrl-C.  A recording replays byte for byte when the
+    From the beginning of the logs on, until Ctrl-C.  Where there is nothing to record, nothing is
+    written.  A recording replays byte for byte when the
     step log still had its beginning (three days, unless the topic keeps it longer), with the same
     FORETIDE_LATENESS_S and FORETIDE_DECISION_VALID_S as the workers had.
 
@@ -43,37 +45,56 @@ def command(*, bootstrap: str | None, folder: Path, no_follow: bool) -> None:
       foretide record --to recording --no-follow
       foretide replay --from recording
     """
-    if (folder / "meta.json").exists():
-        raise click.ClickException(f"{folder} has a recording already: give another folder")
+    from streams.recorder import FILES, STEPS  # noqa: PLC0415 - heavy
+    from streams.steplog import META  # noqa: PLC0415 - heavy
+
+    there = [name for name in (META, STEPS, *FILES.values()) if (folder / name).exists()]
+    if there:
+        raise click.ClickException(
+            f"{folder} has a recording already ({there[0]}): give another folder"
+        )
+    options.writable(str(folder / META), parents=True)
     settings = options.settings(bootstrap=bootstrap)
-    done = options.run(record(settings, folder, follow=not no_follow), bootstrap=settings.bootstrap)
-    if not done:
+    if not broker.run(settings, record(settings, folder, follow=not no_follow)):
         raise click.ClickException(f"the end of the logs was not reached in {CAUGHT_UP_S:g} s")
 
 
 async def record(settings: Settings, folder: Path, *, follow: bool) -> bool:
     """Record until the present end of the logs, or until it is cancelled.
 
-    False: the end was not reached within ``CAUGHT_UP_S``.
+    False: the end was not reached within ``CAUGHT_UP_S``.  Raises ``click.ClickException`` when
+    nothing was recorded, and then nothing was written.
     """
-    from streams.recorder import Recorder  # noqa: PLC0415 - heavy
+    from streams.kafka.reader import there  # noqa: PLC0415 - heavy
+    from streams.recorder import FILES, Recorder  # noqa: PLC0415 - heavy
 
     recorder = Recorder(settings, folder)
-    meta = {"lateness_s": settings.lateness_s, "valid_s": settings.decision_valid_s}
     done = True
     try:
+        await there(settings, (*FILES, "steps", "load"))
         await recorder.start()
-        await asyncio.to_thread((folder / "meta.json").write_text, json.dumps(meta))
         if follow:
             while True:
                 _say(recorder.counts)
-                await asyncio.sleep(SAID_EVERY_S)
+                await recorder.follow(SAID_EVERY_S)
         done = await recorder.catch_up(CAUGHT_UP_S)
     except asyncio.CancelledError:
         if not follow:
             raise
+    except OSError as error:
+        if error.filename is None:
+            raise  # Not of a file.
+        raise click.ClickException(
+            f"{error.filename} cannot be written: {error.strerror}"
+        ) from error
     finally:
         await recorder.stop()
+    if not any(recorder.counts.values()):
+        raise click.ClickException(
+            f"nothing was recorded, and nothing written: the topics {settings.topic_prefix}steps, "
+            f"{', '.join(settings.topic_prefix + name for name in FILES)} are empty; is a worker "
+            "running?"
+        )
     _say(recorder.counts)
     return done
 

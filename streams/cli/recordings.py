@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from models.domain.spec import AgentScaler
@@ -45,7 +45,7 @@ def opened(
 
         with tempfile.TemporaryDirectory(prefix="foretide-") as made:
             work = record(settings, Path(made), follow=False)
-            if not options.run(work, bootstrap=settings.bootstrap):
+            if not broker.run(settings, work):
                 raise click.ClickException(f"the end of {topic} was not reached in time")
             return read(Path(made), workload, spec)
     except RecordingError as error:

@@ -18,23 +18,29 @@ import click
     "folder",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of a recording, e.g. demo-out.",
+    help="Folder of a recording (foretide record), or of the demo (demo-out).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the finding as JSON.")
 def command(*, folder: Path, as_json: bool) -> None:
     """Run a recorded step log through the core, and compare the decisions byte for byte.
+
+    Exits with 1 at the first difference.
 
     \b
     Example:
       foretide replay --from demo-out
     """
     from streams.replay import replay  # noqa: PLC0415 - heavy
-    from streams.steplog import RecordingError  # noqa: PLC0415 - heavy
+    from streams.steplog import RecordingError, setting  # noqa: PLC0415 - heavy
 
     try:
-        meta = json.loads((folder / "meta.json").read_bytes())
-        found = replay(folder, lateness_s=meta["lateness_s"], valid_s=meta["valid_s"])
-    except (OSError, KeyError, ValueError, RecordingError) as error:
+        lateness_s, valid_s = setting(folder, "lateness_s"), setting(folder, "valid_s")
+        found = replay(folder, lateness_s=lateness_s, valid_s=valid_s)
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} is not a readable recording: {error.filename}: {error.strerror}"
+        ) from error
+    except (ValueError, RecordingError) as error:
         raise click.ClickException(f"{folder} is not a readable recording: {error}") from error
     same = found.first_difference is None
     if as_json:

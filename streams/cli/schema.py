@@ -18,7 +18,10 @@ import click
     help="Write all of them to this folder instead.",
 )
 def command(*, name: str | None, write: Path | None) -> None:
-    """Print the schema of a record, or of all.
+    """Print the JSON Schema of a record, or of all.
+
+    NAME: telemetry, load, steps, forecasts, proposals, decisions, outcomes, rejected, agentscaler,
+    pool; or asyncapi, the document of all topics.
 
     \b
     Examples:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options, recordings, trials
+from streams.cli import cautions, options, recordings, trials
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--startup",
-    type=click.FloatRange(0, 86_400),
+    type=options.Number(0, 86_400),
     metavar="SECONDS",
-    help="Of Foretide's replicas. Default: the recorded median.",
+    help="From asking for a replica until it serves, of Foretide's. Default: the recorded median.",
 )
 @click.option(
     "--step",
@@ -46,14 +46,15 @@ if TYPE_CHECKING:
     default=trials.STEP_S,
     show_default=True,
     metavar="SECONDS",
-    help="An overload is judged by the mean of a step.",
+    help="Length of a step: an overload is judged by its mean.",
 )
 @click.option(
     "--capacity-per-replica",
     "capacity",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     metavar="X",
-    help="What one replica serves in a step. Default: as the spec's demand.perReplica says.",
+    help="What one replica serves in a step, in the unit of the spec's demand. Default: as its "
+    "demand.perReplica says.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def command(
@@ -83,12 +84,14 @@ def command(
     scaler = None if spec is None else trials.scaler(spec)
     source = log or f"{options.settings(bootstrap=bootstrap).topic_prefix}steps"
     recorded = recordings.opened(source, workload=workload, spec=scaler, bootstrap=bootstrap)
+    cautions.runnable(recorded.spec, ("foretide",), "--from-log" if spec is None else "--spec")
     trial, composed = trials.of_recording(
         recorded, step=step, startup=startup, capacity=capacity, seed=1
     )
     ran = _ran(recorded, trial)
+    cautions.say([*cautions.of_spec(recorded.spec), *cautions.of_trial(trial)])
     with trials.progress() as progress:
-        found = shadow(trial, ran, spec=recorded.spec, progress=progress)
+        found = shadow(trial, ran, spec=cautions.alone(recorded.spec), progress=progress)
     if as_json:
         click.echo(json.dumps(_as_json(recorded, found), allow_nan=False))
     else:

@@ -6,13 +6,12 @@ Rule: needs Kafka's address and nothing else; exits with 1 when something needs 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,13 +46,10 @@ def command(*, bootstrap: str | None, as_json: bool, every: bool, watch: bool) -
       foretide status --json | jq '.verdict.problems'
     """
     settings = options.settings(bootstrap=bootstrap)
-    # What aiokafka logs of a broker that is away is said once, by the error.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    work = _status(settings, as_json=as_json, every=every, watch=watch)
     try:
-        healthy = options.run(
-            _status(settings, as_json=as_json, every=every, watch=watch),
-            bootstrap=settings.bootstrap,
-        )
+        # Whoever watches may have begun before Kafka has: every look says how it went.
+        healthy = broker.watch(settings, work) if watch else broker.run(settings, work)
     except click.Abort:
         if watch:
             return  # Ctrl-C is how it ends.
@@ -75,7 +71,10 @@ async def _status(settings: Settings, *, as_json: bool, every: bool, watch: bool
                 if isinstance(error, TimeoutError):
                     raise KafkaConnectionError("no answer within a few seconds") from error
                 raise
-            click.echo(f"Kafka at {settings.bootstrap}: {error!r}; looking again", err=True)
+            why = "no answer within a few seconds"
+            if isinstance(error, KafkaError):
+                why = options.unanswered(error)
+            click.echo(f"Kafka at {settings.bootstrap}: {why}; looking again", err=True)
             healthy = False
         if not watch:
             return healthy

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -21,13 +21,15 @@ WHAT = ["decisions", "forecasts", "outcomes", "rejected"]
 @click.command("tail")
 @click.argument("what", type=click.Choice(WHAT), default="decisions")
 @options.bootstrap
-@click.option("--json", "as_json", is_flag=True, help="The records themselves, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="The records themselves as JSON, one a line.")
 @click.option("--from-start", is_flag=True, help="Begin with the oldest kept, not with the newest.")
 @click.option("--no-follow", is_flag=True, help="Stop at the present end.")
 def command(
     *, what: str, bootstrap: str | None, as_json: bool, from_start: bool, no_follow: bool
 ) -> None:
-    """Follow decisions, forecasts, outcomes or rejected input, until Ctrl-C.
+    """Follow decisions (the default), forecasts, outcomes or rejected input, until Ctrl-C.
+
+    Times are UTC.
 
     \b
     Examples:
@@ -36,9 +38,9 @@ def command(
       foretide tail outcomes --json | jq .why
     """
     settings = options.settings(bootstrap=bootstrap)
-    options.run(
+    broker.run(
+        settings,
         _tail(settings, what, as_json=as_json, from_start=from_start, follow=not no_follow),
-        bootstrap=settings.bootstrap,
     )
 
 

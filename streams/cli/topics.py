@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from streams.cli import options
+from streams.cli import broker, options
 
 
 @click.group("topics")
@@ -25,15 +25,28 @@ def command() -> None:
 
 @command.command("create")
 @options.bootstrap
-@click.option("--partitions", type=click.IntRange(1, 10_000), help="Partitions of each topic.")
-@click.option("--replication", type=click.IntRange(1, 32), help="Replicas of each partition.")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 10_000),
+    help="Partitions of each topic  [env: FORETIDE_PARTITIONS; default: 4]",
+)
+@click.option(
+    "--replication",
+    type=click.IntRange(1, 32),
+    help="Brokers that keep each partition  [env: FORETIDE_REPLICATION; default: 1]",
+)
 def create(*, bootstrap: str | None, partitions: int | None, replication: int | None) -> None:
-    """Create what is missing; what exists is left as it is."""
+    """Create what is missing; what exists is left as it is.
+
+    \b
+    Example:
+      foretide topics create --partitions 12 --replication 3
+    """
     from streams import topics  # noqa: PLC0415 - heavy
 
     settings = options.settings(bootstrap=bootstrap, partitions=partitions, replication=replication)
     try:
-        made = options.run(topics.create(settings), bootstrap=settings.bootstrap)
+        made = broker.run(settings, topics.create(settings))
     except topics.TopicsError as error:
         raise click.ClickException(str(error)) from error
     for name, what in made.items():
@@ -43,11 +56,11 @@ def create(*, bootstrap: str | None, partitions: int | None, replication: int | 
 @command.command("describe")
 @options.bootstrap
 def describe(*, bootstrap: str | None) -> None:
-    """The table: name, key, retention, partitions there are."""
+    """Print each topic's name, partitions there are, retention and key."""
     from streams import topics  # noqa: PLC0415 - heavy
 
     settings = options.settings(bootstrap=bootstrap)
-    counts = options.run(topics.partition_counts(settings), bootstrap=settings.bootstrap)
+    counts = broker.run(settings, topics.partition_counts(settings))
     for name, topic in topics.TABLE.items():
         count = counts[name]
         kept = (
@@ -62,11 +75,11 @@ def describe(*, bootstrap: str | None) -> None:
 @command.command("check")
 @options.bootstrap
 def check(*, bootstrap: str | None) -> None:
-    """Hold the cluster's topics to the table."""
+    """Compare the cluster's topics with what a worker needs; exits with 1 where they differ."""
     from streams import topics  # noqa: PLC0415 - heavy
 
     settings = options.settings(bootstrap=bootstrap)
-    counts = options.run(topics.partition_counts(settings), bootstrap=settings.bootstrap)
+    counts = broker.run(settings, topics.partition_counts(settings))
     found = topics.faults(counts, settings)
     for fault in found:
         click.echo(fault, err=True)

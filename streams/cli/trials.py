@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli import cautions
+
 if TYPE_CHECKING:
     from lab.fluid.run import Progress
     from lab.fluid.trial import Trial
@@ -46,29 +48,43 @@ def of_trace(
 
     try:
         whole = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
-        composed = shaped(whole, hours, recipe)
-        series = composed.series
-        given = None if capacity is None else capacity / series.step_s
-        least, most, budget = 1, MOST, 0.01
-        if scaler is not None:
-            least, most = scaler.spec.replicas.min, scaler.spec.replicas.max
-            demand = scaler.spec.demand
-            if scaler.spec.slo is not None:
-                budget = scaler.spec.slo.violations
-            if given is None and demand.per_replica is not None and demand.unit == "requests":
-                given = demand.per_replica / USABLE
-        made = Trial(
-            series=series,
-            capacity=default_capacity(series) if given is None else given,
-            startup_s=STARTUP_S if startup is None else startup,
-            least=least,
-            most=most,
-            violations=budget if violations is None else violations,
-            seed=seed,
-        )
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
+    composed = shaped(whole, hours, recipe)
+    series = composed.series
+    given = None if capacity is None else capacity / series.step_s
+    least, most, budget = 1, MOST, 0.01
+    if scaler is not None:
+        least, most = scaler.spec.replicas.min, scaler.spec.replicas.max
+        if scaler.spec.slo is not None:
+            budget = scaler.spec.slo.violations
+        if given is None:
+            per_replica, demand = _per_replica(scaler), scaler.spec.demand
+            cautions.say(cautions.of_unit(demand, per_replica))
+            if per_replica is not None and demand.unit == "requests":
+                given = per_replica / USABLE
+    try:
+        usual = default_capacity(series) if given is None else given
+    except TraceError as error:
+        raise click.BadParameter(str(error), param_hint="--trace") from error
+    made = Trial(
+        series=series,
+        capacity=usual,
+        startup_s=STARTUP_S if startup is None else startup,
+        least=least,
+        most=most,
+        violations=budget if violations is None else violations,
+        seed=seed,
+    )
     return made, composed
+
+
+def _per_replica(scaler: AgentScaler) -> float | None:
+    """What one replica serves within the SLO, of the one target that there is."""
+    spec = scaler.spec
+    if spec.variants and spec.variants[0].per_replica is not None:
+        return spec.variants[0].per_replica
+    return spec.demand.per_replica
 
 
 def of_recording(
@@ -90,17 +106,11 @@ def of_recording(
 
     spec = recorded.spec.spec
     try:
-        composed = shaped(recorded.series(step or STEP_S), hours, recipe)
+        series = recorded.series(step or STEP_S)
     except TraceError as error:
         raise click.ClickException(str(error)) from error
-    if len(spec.variants) > 1:
-        raise click.ClickException(
-            f"{recorded.workload} has {len(spec.variants)} variants; the fluid plant has one kind "
-            "of replica: give a spec with one target (--spec)"
-        )
-    per_replica = spec.demand.per_replica
-    if spec.variants and spec.variants[0].per_replica is not None:
-        per_replica = spec.variants[0].per_replica
+    composed = shaped(series, hours, recipe)
+    per_replica = _per_replica(recorded.spec)
     step_s = composed.series.step_s
     if capacity is None and per_replica is None:
         raise click.ClickException(
@@ -128,12 +138,24 @@ def of_recording(
 
 
 def shaped(series: Series, hours: float | None, recipe: str | None) -> Composed:
-    """The first ``hours`` of it (None: all), composed (None: as it is).  Raises ``TraceError``."""
-    from lab.traces import Composed, compose  # noqa: PLC0415 - heavy
+    """The first ``hours`` of it (None: all), composed (None: as it is)."""
+    from lab.traces import LEAST_STEPS, Composed, TraceError, compose  # noqa: PLC0415 - heavy
 
     if hours is not None:
+        steps, step_s = int(hours * 3600 // series.step_s), series.step_s
+        if steps < LEAST_STEPS:
+            raise click.BadParameter(
+                f"{hours:g} h are {steps} steps of {step_s} s; at least {LEAST_STEPS} are needed, "
+                f"which is {LEAST_STEPS * step_s / 3600:.3g} h",
+                param_hint="--hours",
+            )
         series = series.first(hours)
-    return Composed(series=series, told=()) if recipe is None else compose(series, recipe)
+    if recipe is None:
+        return Composed(series=series, told=())
+    try:
+        return compose(series, recipe)
+    except TraceError as error:
+        raise click.BadParameter(str(error), param_hint="--compose") from error
 
 
 def scaler(path: Path) -> AgentScaler:
@@ -154,7 +176,7 @@ def scaler(path: Path) -> AgentScaler:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], Progress]]:
-    """A bar a policy on stderr; nothing but the bar where that is no terminal."""
+    """A bar a policy on stderr, gone when all is done; nothing where that is no terminal."""
     from rich.console import Console  # noqa: PLC0415 - heavy
     from rich.progress import (  # noqa: PLC0415 - heavy
         BarColumn,
@@ -171,7 +193,9 @@ def progress() -> Iterator[Callable[[str], Progress]]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
         tasks: dict[str, int] = {}
 
         def begin(name: str) -> Callable[[float], None]:

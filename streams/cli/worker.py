@@ -40,12 +40,12 @@ STOP_S = 3.5
     "roles",
     multiple=True,
     type=click.Choice(ROLES),
-    help="Role to play; may be repeated. Default: all.",
+    help="Role to play; may be repeated  [env: FORETIDE_ROLES, with commas; default: all]",
 )
 @click.option(
     "--specs",
     type=click.Path(exists=True, path_type=Path),
-    help="File or folder of specs to publish at start.",
+    help="File or folder of specs (YAML) to publish at start  [env: FORETIDE_SPECS; default: none]",
 )
 @click.option(
     "--actuator",
@@ -54,8 +54,18 @@ STOP_S = 3.5
     "changed); memory (no cluster: replicas are only remembered)  "
     "[env: FORETIDE_ACTUATOR; default: kubernetes]",
 )
-@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--web-port", type=int, help="Port of /metrics, /livez and /readyz; 0: any.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="How to reach Kubernetes  [env: FORETIDE_KUBECONFIG; default: the pod's own account, else "
+    "kubectl's]",
+)
+@click.option(
+    "--web-port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Port of /metrics, /livez and /readyz; 0: any  [env: FORETIDE_WEB_PORT; default: 8080]",
+)
 def command(
     *,
     bootstrap: str | None,

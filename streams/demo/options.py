@@ -5,16 +5,21 @@ Rule: nothing here is tuned to the trace; the plant's parameters are printed wit
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.plant import PlantParameters
 from models.domain.spec import AgentScaler
+from streams.recorder import FILES, STEPS
 from streams.settings import Settings
+from streams.steplog import META
 
 NAMESPACE = "prod"
 NAME = "code-assistant"
 WORKLOAD = f"{NAMESPACE}/{NAME}"
+
+REPORT = "report.html"
 
 SPEED = 60.0
 SEED = 1
@@ -30,6 +35,30 @@ class Options:
     stay: bool = False
     out: Path = Path("demo-out")
     parameters: PlantParameters = field(default_factory=PlantParameters)
+
+
+class OccupiedError(Exception):
+    """The folder has something that no demo wrote; the text says what to do."""
+
+
+def earlier(out: Path) -> bool:
+    """Whether a folder has an earlier run of the demo, which the next one writes over.
+
+    Raises ``OccupiedError`` where another recording or report would be lost.
+    """
+    found = [name for name in (META, STEPS, REPORT, *FILES.values()) if (out / name).exists()]
+    if not found:
+        return False
+    try:
+        about = json.loads((out / META).read_bytes())
+    except (OSError, ValueError):
+        about = None
+    if not isinstance(about, dict) or not {"speed", "trace"} <= about.keys():
+        raise OccupiedError(
+            f"{out} has {found[0]}, which no demo wrote and this one would write over: give "
+            "another folder with --out"
+        )
+    return True
 
 
 def settings(bootstrap: str, speed: float) -> Settings:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,6 +102,7 @@ class Demo:
 
     async def _start(self) -> None:
         options = self.options
+        options.out.mkdir(parents=True, exist_ok=True)
         self._say("starting the embedded Kafka broker")
         probe = Settings()
         broker = EmbeddedBroker(topic_prefix=probe.topic_prefix)
@@ -119,7 +119,7 @@ class Demo:
         actuator = KubernetesActuator(client, clock=self.clock, resync_s=self.settings.resync_s)
         self._stack.push_async_callback(actuator.close)
         self.collected = Collected(self.view)
-        self.recorder = Recorder(self.settings, options.out, self.collected.take)
+        self.recorder = Recorder(self.settings, options.out, self.collected.take, self._about())
         await self.recorder.start()
         self._stack.push_async_callback(self.recorder.stop)
         # After the worker has stopped: what it sent last belongs to the recording.
@@ -135,7 +135,6 @@ class Demo:
         self._stack.push_async_callback(self.worker.stop)
         await self.worker.start()
         await asyncio.wait_for(self.worker.ready(), timeout=60)
-        self._write_meta()
 
     async def replay(self) -> DemoResult:
         """Replay the trace, drain, check, and compare."""
@@ -259,16 +258,13 @@ class Demo:
             view.event_to_patch_s = None if reaction is None else reaction.p50_wall_ms / 1e3
             await asyncio.sleep(0.5)
 
-    def _write_meta(self) -> None:
-        meta = {
-            "lateness_s": self.settings.lateness_s,
-            "valid_s": self.settings.decision_valid_s,
+    def _about(self) -> dict[str, object]:
+        return {
             "workload": WORKLOAD,
             "seed": self.options.seed,
             "speed": self.options.speed,
             "trace": "shipped" if self.options.trace is None else self.options.trace.name,
         }
-        (self.options.out / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
     async def until_now(self) -> None:
         """Wait until the hour that was replayed has become the hour that has just gone by.

@@ -16,10 +16,9 @@ from rich.live import Live
 from lab.report import render
 from lab.summary import summary_table, verdict
 from lab.view import ViewState, frame, plain_line
-from streams.demo.options import WORKLOAD
+from streams.demo.options import REPORT, WORKLOAD
 from streams.demo.run import Demo, DemoResult
 
-REPORT = "report.html"
 PLAIN_EVERY_S = 5.0
 FRAMES_PER_S = 5
 

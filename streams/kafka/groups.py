@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import CoordinatorNotAvailableError, for_code
+from aiokafka.errors import CoordinatorNotAvailableError, IncompatibleBrokerVersion, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
 
 from streams.kafka.transport import committed_at
@@ -27,6 +27,10 @@ TRY_AGAIN_S = 0.2
 
 class _DescribeGroups(DescribeGroupsRequest):  # type: ignore[misc]
     def prepare(self, versions: Mapping[int, tuple[int, int]]) -> Any:
+        if self.API_KEY not in versions:
+            raise IncompatibleBrokerVersion(
+                "it cannot describe consumer groups (the demo's embedded broker cannot)"
+            )
         least, most = versions[self.API_KEY]
         return super().prepare({**versions, self.API_KEY: (least, min(most, NEWEST_READ))})
 

@@ -33,7 +33,7 @@ class Outbox:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             **client_options(self._settings),
             acks="all",
             enable_idempotence=True,
@@ -43,7 +43,12 @@ class Outbox:
             request_timeout_ms=120_000,
             retry_backoff_ms=50,
         )
-        await self._producer.start()
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
 
     async def stop(self) -> None:
         """Flush and disconnect."""

@@ -49,7 +49,11 @@ class Ranges:
             fetch_max_wait_ms=min(WAIT_MS, self._settings.fetch_max_wait_ms),
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        await consumer.start()
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
         self._consumer = consumer
 
     async def stop(self) -> None:

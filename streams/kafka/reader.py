@@ -5,7 +5,7 @@ Rule: reads every partition, leaves no trace in the broker.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiokafka import AIOKafkaConsumer
 
@@ -21,15 +21,15 @@ async def read(
 
     Raises ``TopicsError`` where there is no such topic.
     """
-    await _there(settings, settings.topic_prefix + topic)
+    await there(settings, [topic])
     consumer = AIOKafkaConsumer(
         settings.topic_prefix + topic,
         **client_options(settings),
         auto_offset_reset="earliest" if from_start else "latest",
         fetch_max_wait_ms=min(settings.fetch_max_wait_ms, 100),
     )
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = list(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
         while True:
@@ -45,12 +45,15 @@ async def read(
         await consumer.stop()
 
 
-async def _there(settings: Settings, name: str) -> None:
-    """Raise ``TopicsError`` where there is no such topic: a consumer would wait for it."""
+async def there(settings: Settings, topics: Iterable[str]) -> None:
+    """Raise ``TopicsError`` where one of them is not there: a consumer would wait for it."""
     consumer = AIOKafkaConsumer(**client_options(settings))
-    await consumer.start()
     try:
-        if name not in await consumer.topics():
-            raise TopicsError(f"topic {name} does not exist: run `foretide topics create`")
+        await consumer.start()
+        known = await consumer.topics()
     finally:
         await consumer.stop()
+    for topic in topics:
+        name = settings.topic_prefix + topic
+        if name not in known:
+            raise TopicsError(f"topic {name} does not exist: run `foretide topics create`")

@@ -18,18 +18,33 @@ class SecurityError(ValueError):
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext | None:
-    """The TLS context, None when the protocol is not TLS."""
+    """The TLS context, None when the protocol is not TLS.
+
+    Raises ``SecurityError`` for files that cannot be read as certificates.
+    """
     if "SSL" not in settings.security_protocol:
         return None
-    context = ssl.create_default_context(
-        cafile=None if settings.ssl_cafile is None else str(settings.ssl_cafile)
-    )
-    if settings.ssl_certfile is not None:
-        context.load_cert_chain(
-            str(settings.ssl_certfile),
-            None if settings.ssl_keyfile is None else str(settings.ssl_keyfile),
+    try:
+        context = ssl.create_default_context(
+            cafile=None if settings.ssl_cafile is None else str(settings.ssl_cafile)
         )
+    except OSError as error:
+        raise SecurityError(_unread("FORETIDE_SSL_CAFILE", settings.ssl_cafile, error)) from error
+    if settings.ssl_certfile is not None:
+        try:
+            context.load_cert_chain(
+                str(settings.ssl_certfile),
+                None if settings.ssl_keyfile is None else str(settings.ssl_keyfile),
+            )
+        except OSError as error:
+            key = settings.ssl_keyfile or "the key in it (FORETIDE_SSL_KEYFILE names another)"
+            given = f"{settings.ssl_certfile} with {key}"
+            raise SecurityError(_unread("FORETIDE_SSL_CERTFILE", given, error)) from error
     return context
+
+
+def _unread(name: str, value: object, error: OSError) -> str:
+    return f"{name}: {value} cannot be read as PEM: {error.strerror or error}"
 
 
 def _sasl(settings: Settings) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ Rule: positions come from the YAML's own nodes; pydantic's faults are mapped ont
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -96,15 +97,11 @@ class _Reading:
         if _size(node, MAX_NODES) > MAX_NODES:
             self.fault(file, node, "", f"more than {MAX_NODES} values when aliases are expanded")
             return
-        before = len(self.faults)
-        self._duplicates(file, node, ())
-        self._booleans(file, node)
-        if len(self.faults) > before:
+        content = self._content(file, node)
+        if content is None:
             return
-        loader = yaml.SafeLoader("")
-        content = loader.construct_document(node)
         kind = content.get("kind")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             where = _find(node, ("kind",)) or node
             known = " or ".join(KINDS)
             self.fault(file, where, "kind", f"{kind!r} is not known; write {known}")
@@ -113,14 +110,33 @@ class _Reading:
             spec = KINDS[kind].model_validate_json(_json(content))
         except ValidationError as error:
             for problem in error.errors():
-                self._problem(
-                    file, node, problem["loc"], problem["type"], problem["msg"], KINDS[kind]
-                )
+                message = problem["msg"] + _instead(problem["msg"], problem["input"])
+                self._problem(file, node, problem["loc"], problem["type"], message, KINDS[kind])
             return
         except (TypeError, ValueError) as error:
             self.fault(file, node, "", f"not expressible as JSON: {error}")
             return
         self._keep(file, node, spec)
+
+    def _content(self, file: str, node: yaml.MappingNode) -> dict[object, object] | None:
+        """The document's values; None: it has a fault, which is noted."""
+        before = len(self.faults)
+        self._duplicates(file, node, ())
+        self._booleans(file, node)
+        if len(self.faults) > before:
+            return None
+        try:
+            content: dict[object, object] = yaml.SafeLoader("").construct_document(node)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+            text = f"not plain YAML: {error.problem}"
+            self.faults.append(Fault(file=file, line=line, column=column, field="", message=text))
+        except ValueError as error:
+            self.fault(file, node, "", f"not plain YAML: {error}")
+        else:
+            return content
+        return None
 
     def _keep(self, file: str, node: yaml.Node, spec: AgentScaler | Pool) -> None:
         if isinstance(spec, Pool):
@@ -240,6 +256,13 @@ class _Reading:
                 "spec.vertical.mode",
                 f'unquoted {found.value} is a boolean in YAML; write "Off" with quotes',
             )
+
+
+def _instead(message: str, given: object) -> str:
+    """What was given in place of what a message says is expected, where that is short."""
+    if not message.startswith("Input should") or isinstance(given, (dict, list)):
+        return ""
+    return f", not {reprlib.repr(given)}"
 
 
 def _numbered(spec: AgentScaler) -> bool:

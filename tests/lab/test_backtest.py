@@ -20,6 +20,7 @@ from lab.fluid.backtest import Row, backtest, recovery_s
 from lab.fluid.foretide import TOLD_STARTS, Foretide
 from lab.fluid.registry import POLICIES
 from lab.fluid.run import Run, run_stream
+from lab.fluid.table import legend, percent
 from lab.fluid.trial import MOST, Observed, Trial
 from lab.planner import LATENESS_S, VALID_S
 from lab.traces import FORMATS, compose
@@ -304,3 +305,38 @@ def test_a_composition_can_be_backtested() -> None:
     rows = backtest(plant, ["foretide", "hpa"]).rows
     assert all(row.worst_tenant_violation is not None for row in rows)
     assert all(msgspec.to_builtins(row)["violation"] < 1 for row in rows)
+
+
+def test_a_share_that_is_not_zero_is_not_told_as_zero() -> None:
+    assert [percent(share) for share in (None, 0.0, 1e-9, 4.9e-5, 5e-5, 0.123)] == [
+        *("-", "0.00%", "<0.01%", "<0.01%", "0.01%", "12.30%")
+    ]
+
+
+def test_the_table_s_own_words_are_told_in_one_line() -> None:
+    found = backtest(wave(60), ["hpa", "clairvoyant"]).rows
+    plain = [
+        msgspec.structs.replace(
+            row, cost_at_1pct=1.0, cost_vs_tuned=1.0, worst_tenant_violation=0.0
+        )
+        for row in found
+    ]
+    rounded = [
+        msgspec.structs.replace(row, violation=0.0, unserved=0.0, worst_hour_violation=0.0)
+        for row in plain
+    ]
+    assert legend(rounded) == ()
+    assert legend([msgspec.structs.replace(rounded[0], unserved=1e-6)]) == ("0.00%: none at all",)
+    (told,) = legend([msgspec.structs.replace(rounded[0], cost_at_1pct=None)])
+    assert told.startswith("n.r.: not reached")
+    (both,) = legend(
+        [msgspec.structs.replace(rounded[0], cost_vs_tuned=None, worst_tenant_violation=None)]
+    )
+    assert both.count(";") == 1
+    assert both.endswith("-: does not apply, or is not known")
+
+
+def test_the_command_prints_the_legend(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.csv", wave(40).series.values.tolist())
+    result = CliRunner().invoke(command, ["--trace", str(trace), "--policies", "hpa"])
+    assert "-: does not apply, or is not known" in result.stdout.splitlines()[-4]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -112,3 +114,12 @@ def test_the_documents_example_runs() -> None:
     assert 8000 < info["served"] <= 8819
     assert isinstance(names["total"], float)
     assert names["total"] < 0
+
+
+def test_without_gymnasium_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['gymnasium'] = None; import lab.env"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: lab.env.FleetEnv needs gymnasium, which is not installed: "
+        'pip install "foretide[gym]"'
+    )

@@ -42,6 +42,45 @@ def test_nab_with_a_gap(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.values, [4, 9, 14, NAN, 24, 29])
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "2014-04-10 00:{:02d}:00",
+        "2014-04-10T00:{:02d}:00",
+        "2014-04-10T00:{:02d}:00Z",
+        "2014-04-10T02:{:02d}:00.25+02:00",
+        "13970880{:02d}",
+        "13970880{:02d}.5",
+    ],
+)
+def test_nab_s_times_are_iso_8601_or_unix_seconds(tmp_path: Path, form: str) -> None:
+    rows = ["timestamp,value"] + [f"{form.format(n)},{n}" for n in (4, 9, 14, 24, 29)]
+    found = series(tmp_path / "nab.csv", "\n".join(rows))
+    assert found.step_s == (5 if form.startswith("13") else 300)
+    np.testing.assert_array_equal(found.values, [4, 9, 14, NAN, 24, 29])
+
+
+def test_each_time_is_of_its_own_zone(tmp_path: Path) -> None:
+    """The hour at the end of summer time is there twice by the clock on the wall."""
+    stamps = ["02:50:00+02:00", "02:55:00+02:00", "02:00:00+01:00", "02:05:00+01:00"]
+    rows = [f"2025-10-26T{stamp},{n}" for n, stamp in enumerate(stamps)]
+    found = series(tmp_path / "nab.csv", "\n".join(["timestamp,value", *rows]))
+    np.testing.assert_array_equal(found.values, [0, 1, 2, 3])
+
+
+def test_years_without_a_row_take_no_memory_to_find_the_step(tmp_path: Path) -> None:
+    rows = ["timestamp,value", "1970-01-01T00:00:00Z,1"]
+    rows += [f"3000-01-{day:02d}T00:00:00Z,1" for day in (1, 2, 3)]
+    found = series(tmp_path / "nab.csv", "\n".join(rows))
+    assert found.step_s == 86_400
+
+
+def test_a_byte_order_mark_and_old_line_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbf\r\nstep,value\r0,1\r1,2\r2,3\r3,4\r")
+    np.testing.assert_array_equal(open_series(path).values, [1, 2, 3, 4])
+
+
 def test_mooncake_counts_milliseconds(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     line = '{{"timestamp": {}, "input_length": 7, "output_length": 3, "hash_ids": [0]}}\n'
@@ -111,7 +150,16 @@ def test_counts_have_the_mean_and_variance_of_a_renewal_process(cv: float) -> No
         (SERVEGEN + "a,300,1,1\n", ":2: start_s is 300"),
         (SERVEGEN + "a,0,1,1\na,0,1,1\n", "twice"),
         (SERVEGEN + "a,0,nan,1\n", ":2: start_s, rate_per_s"),
-        (SERVEGEN + "a,0,one,1\n", ":2: could not convert"),
+        (SERVEGEN + "a,0,one,1\n", ":2: start_s, rate_per_s, iat_cv are 0,one,1; numbers"),
+        ("step,value\n1,3\n2," + "9" * 200_000, ":3: not CSV"),
+        ("timestamp,value\n10/04/2014 00:04,3\n", "or Unix seconds were expected"),
+        ("timestamp,value\n1397088240000,3\n", ":2: timestamp is 1397088240000, the year 5000"),
+        ('{"at": 0, "tokens_in": 1, "tokens_out": 1}\n', "a shorter step with --step"),
+        (
+            '{"at": 0, "tokens_in": 1, "tokens_out": 1}\n'
+            '{"at": 1e12, "tokens_in": 1, "tokens_out": 1}\n',
+            "another unit",
+        ),
         ('{"timestamp": 1, "input_length": 2}\n', ":1: field 'output_length' is missing"),
         ("{broken\n", ":1: begins like JSON lines"),
     ],

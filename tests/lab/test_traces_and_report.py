@@ -38,6 +38,10 @@ def test_json_lines_and_gzip(tmp_path: Path) -> None:
     assert (first.at_s, first.tokens_out, second.at_s) == (0.0, 2, 2.5)
 
 
+def _damaged(packed: bytes) -> bytes:
+    return packed[:12] + bytes(byte ^ 0xFF for byte in packed[12:40]) + packed[40:]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -45,11 +49,23 @@ def test_json_lines_and_gzip(tmp_path: Path) -> None:
         (b"a,b\n1,2\n", ":1: neither an Azure"),
         (b"TIMESTAMP,ContextTokens,GeneratedTokens\n", "no requests"),
         (b"TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,2\n", ":2:"),
-        (b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,1,-2\n", "negative"),
+        (
+            b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,1,-2\n",
+            "GeneratedTokens is '-2'",
+        ),
+        (b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,1\n", ":2: 2 fields"),
         (b'{"at": 1, "tokens_in": 3}\n', ":1: field 'tokens_out' is missing"),
-        (b'{"at": NaN, "tokens_in": 3, "tokens_out": 1}\n', "finite"),
-        (b"\x1f\x8bnot gzip", "not text"),
-        (b"\xff\xfe", "not text"),
+        (b'{"at": NaN, "tokens_in": 3, "tokens_out": 1}\n', "at is nan; a number of seconds"),
+        (b'{"at": "x", "tokens_in": 3, "tokens_out": 1}\n', "at is 'x'; a number of seconds"),
+        (b'{"at": 1, "tokens_in": 3.5, "tokens_out": 1}\n', "tokens_in is 3.5; a whole number"),
+        (b'{"at": 1, "tokens_in": 3, "tokens_out": null}\n', "tokens_out is None; a whole number"),
+        (b'{"at": 1, "tokens_in": 3, "tokens_out": 1}\n[1]\n', ":2: an object with at, tokens_in"),
+        (b'{"at": 1, "tokens_in": 3, "tokens_out": 1}\n{\n', ":2: not JSON"),
+        (b"\x1f\x8bnot gzip", "begins as gzip and is broken"),
+        (gzip.compress(b"at" * 999, mtime=0)[:-9], "begins as gzip and is broken"),
+        (_damaged(gzip.compress(bytes(range(256)), mtime=0)), "begins as gzip and is broken"),
+        (b"\xff\xfe", ":1: not UTF-8 text; a trace is CSV or JSON lines"),
+        (b"step,value\n1,\xff\n", ":2: not UTF-8 text"),
     ],
 )
 def test_a_trace_that_cannot_be_read_says_where(tmp_path: Path, content: bytes, says: str) -> None:

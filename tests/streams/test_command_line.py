@@ -11,15 +11,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from lab.fluid.registry import POLICIES
 from models.domain.decision import Epoch, Reason
 from streams.cli import COMMANDS, group
 from streams.cli.explain import explanation, moment
 from streams.cli.options import misspelt
 from streams.cli.publish import Rebase, _lines, _of_trace
 from streams.kafka.embedded import EmbeddedBroker
+from streams.schemas import schemas
 from streams.settings import Settings
 from tests.actuators.test_dispatcher import decision
 
@@ -36,6 +39,45 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(group, [command, "--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
+
+
+def options_of(command: click.Command, path: str) -> Iterator[tuple[str, click.Option]]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield f"{path} {parameter.opts[0]}", parameter
+    for name, under in getattr(command, "commands", {}).items():
+        yield from options_of(under, f"{path} {name}")
+
+
+def test_every_option_says_what_it_is() -> None:
+    context = click.Context(group)
+    found = dict(
+        option
+        for name in COMMANDS
+        for option in options_of(group.get_command(context, name), name)  # type: ignore[arg-type]
+    )
+    assert len(found) > 40
+    assert [name for name, option in found.items() if not option.help] == []
+
+
+def help_of(*command: str) -> str:
+    wide = {"terminal_width": 1000, "max_content_width": 1000}
+    return " ".join(CliRunner().invoke(group, [*command, "--help"], **wide).output.split())
+
+
+def test_what_help_lists_is_what_there_is() -> None:
+    assert f"Of {', '.join(POLICIES)}. Default: all." in help_of("backtest")
+    assert all(name in help_of("schema") for name in schemas())
+    defaults = Settings()
+    for command, name in (
+        ("topics create", "partitions"),
+        ("topics create", "replication"),
+        ("worker", "web_port"),
+        ("worker", "actuator"),
+        ("worker", "bootstrap"),
+    ):
+        told = f"[env: FORETIDE_{name.upper()}; default: {getattr(defaults, name)}]"
+        assert told in help_of(*command.split())
 
 
 def test_a_wrong_command_is_told_which_there_are() -> None:
@@ -117,8 +159,19 @@ def test_moments() -> None:
     assert moment("1700000000", 0.0) == newest
     assert moment("22:13:20", newest) == newest
     assert moment("2023-11-14T22:13:20", 0.0) == newest
-    with pytest.raises(Exception, match="write"):
-        moment("yesterday", newest)
+    assert moment("23:13:20+01:00", newest) == newest
+    assert moment("2023-11-14T23:13:20+01:00", 0.0) == newest
+    # 01:13 on the 15th in that zone is still the 14th in UTC.
+    assert moment("01:13:20+03:00", newest) == newest
+    for wrong in ("yesterday", "nan", "inf"):
+        with pytest.raises(click.BadParameter, match="write 2026-01-31T10:42:00, 10:42:00"):
+            moment(wrong, newest)
+
+
+def test_explain_says_which_times_it_takes() -> None:
+    told = help_of("explain")
+    for example in ("2026-01-31T10:42:00", "+02:00", "10:42:00 on the day", "1769856120"):
+        assert example in told
 
 
 def test_an_explanation_tells_the_whole_story() -> None:
@@ -133,6 +186,27 @@ def test_a_kubeconfig_that_is_none_is_said_to_be_none() -> None:
     result = CliRunner().invoke(group, given)
     assert result.exit_code in {1, 2}
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "command", "says"),
+    [
+        ("meta.json", "[]", ["replay", "--from"], "meta.json: lateness_s: Expected `object`"),
+        ("meta.json", '{"lateness_s": "x"}', ["replay", "--from"], "Expected `float`, got `str`"),
+        ("meta.json", "[]", ["backtest", "--from-log"], "meta.json: lateness_s: Expected `object`"),
+        ("meta.json", "{}", ["shadow", "--from-log"], "meta.json: 'lateness_s' is missing"),
+        ("decisions.jsonl", "5\n", ["explain", "a/b", "--from"], "decisions.jsonl:1: Expected"),
+        ("x", "", ["explain", "a/b", "--from"], "decisions.jsonl: No such file or directory; make"),
+    ],
+)
+def test_a_recording_that_cannot_be_read_is_told_by_file(
+    tmp_path: Path, name: str, content: str, command: list[str], says: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    result = CliRunner().invoke(group, [*command, str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert says in result.output
 
 
 def test_help_is_quick() -> None:

@@ -73,6 +73,12 @@ def test_an_unquoted_off_has_an_error_of_its_own(tmp_path: Path) -> None:
         (HEAD + "  variants: [{name: a, target: {name: b}}]\n", "either target or variants"),
         (HEAD + "  fallback: {behavior: static}\n", "fallback.replicas is needed"),
         ("x: " + "y" * 1_100_000, "bytes"),
+        ("kind: [AgentScaler]\n", "kind: ['AgentScaler'] is not known; write AgentScaler or Pool"),
+        ("kind: AgentScaler\n? [1]\n: 2\n", "F:2:3: not plain YAML: found unhashable key"),
+        ("kind: !!python/name:os.x y\n", "F:1:7: not plain YAML"),
+        ("kind: Pool\nmade: 2024-13-45\n", "not plain YAML: month must be in 1..12"),
+        (HEAD + "  weight: heavy\n", "Input should be a valid number, not 'heavy'"),
+        (HEAD + "  replicas: 5\n", "F:6:13: spec.replicas: Input should be an object, not 5"),
     ],
 )
 def test_nonsense_is_told_apart(tmp_path: Path, text: str | bytes, says: str) -> None:

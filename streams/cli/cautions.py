@@ -1,0 +1,140 @@
+"""What a trial cannot show: bounds that decide it, a past too short, a spec with other units.
+
+Rule: what makes a row meaningless is refused with what to do; what makes it say little is said,
+one line each on stderr, before the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lab.fluid.trial import Trial
+    from models.domain.spec import AgentScaler, Demand
+
+SHORT_S = 6 * 3600
+"""Below this the warm-up half has under three hours (docs/results-why.md)."""
+
+WHOLE_PER_S = 1000
+"""Rates from here on are told without decimals."""
+
+SOURCE = "--spec"
+
+
+def runnable(scaler: AgentScaler, names: Sequence[str], source: str = SOURCE) -> None:
+    """Refuse a spec under which Foretide, if it is asked for, would do nothing.
+
+    Raises ``click.BadParameter``.
+    """
+    if scaler.spec.mode == "Paused" and "foretide" in names:
+        raise click.BadParameter(
+            f"the spec of {scaler.workload} has mode: Paused, under which Foretide does nothing; "
+            "write Active (or give one that says so), or leave foretide out of --policies",
+            param_hint=source,
+        )
+    if len(scaler.spec.variants) > 1:
+        raise click.BadParameter(
+            f"{scaler.workload} has {len(scaler.spec.variants)} variants; the fluid plant has one "
+            "kind of replica: give a spec with one target (--spec)",
+            param_hint=source,
+        )
+
+
+def alone(scaler: AgentScaler) -> AgentScaler:
+    """The spec without its pool, which nobody else takes of in a trial."""
+    return scaler.model_copy(update={"spec": scaler.spec.model_copy(update={"pool": None})})
+
+
+def of_spec(scaler: AgentScaler) -> list[str]:
+    """What of a spec a trial does not have."""
+    spec, told = scaler.spec, []
+    if spec.pool is not None:
+        told.append(f"pool {spec.pool} limits nothing here: a trial has one workload alone")
+    if spec.pause.any:
+        told.append("the spec's pause holds in the trial: Foretide does only what it leaves")
+    if spec.schedules:
+        told.append(
+            "the spec's schedules hold for Foretide alone, and the trial begins at midnight UTC"
+        )
+    return told
+
+
+def of_unit(demand: Demand, per_replica: float | None) -> list[str]:
+    """What of the spec's demand a trace, which has no unit, cannot carry.
+
+    ``per_replica`` as the spec says it; None: it does not.
+    """
+    if demand.unit == "requests":
+        return []
+    if per_replica is None and "unit" not in demand.model_fields_set:
+        return []
+    said = "" if per_replica is None else f", perReplica {per_replica:g},"
+    return [
+        f"demand in {demand.unit}{said} cannot be held against a trace, which has a number "
+        "a step and no unit: a replica serves what the trace's own mean asks of it; say it with "
+        "--capacity-per-replica"
+    ]
+
+
+def of_trial(trial: Trial) -> list[str]:
+    """What bounds and length decide before any policy does."""
+    return [*_most(trial), *_least(trial), *_short(trial)]
+
+
+def _most(trial: Trial) -> list[str]:
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    from lab.fluid.trial import USABLE  # noqa: PLC0415 - heavy
+
+    rates = np.nan_to_num(trial.rates[trial.series.half :], nan=0.0)
+    holds = USABLE * trial.capacity * trial.most
+    over = rates > holds * (1 + 1e-9)
+    if not over.any():
+        return []
+    share = float(rates[over].sum() / rates.sum())
+    budget = (
+        "" if share <= trial.violations else f", which is over the budget of {trial.violations:.2%}"
+    )
+    return [
+        f"max {trial.most} replicas holds {_rate(holds)} within the SLO, and serves "
+        f"{_rate(holds / USABLE)}; the trace asks up to {_rate(float(rates.max()))}: at least "
+        f"{share:.2%} violates{budget}, and what is above is unserved, for every policy that obeys "
+        "max"
+    ]
+
+
+def _least(trial: Trial) -> list[str]:
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    from lab.fluid.trial import USABLE  # noqa: PLC0415 - heavy
+
+    peak = float(np.nan_to_num(trial.rates, nan=0.0).max())
+    if trial.least <= 1 or peak > USABLE * trial.capacity * trial.least:
+        return []
+    return [
+        f"min {trial.least} replicas holds all that the trace asks (up to {_rate(peak)}): every "
+        "policy stays there"
+    ]
+
+
+def _short(trial: Trial) -> list[str]:
+    length_s = trial.series.length_s
+    if length_s >= SHORT_S:
+        return []
+    return [
+        f"there is little to learn from in {length_s / 3600:.2g} h: half of it is warm-up, and the "
+        'other half is scored; days say more (docs/results-why.md, "An hour is no past")'
+    ]
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f}/s" if per_s >= WHOLE_PER_S else f"{per_s:.4g}/s"
+
+
+def say(told: Sequence[str]) -> None:
+    """Each on a line of stderr."""
+    for line in told:
+        click.echo(f"note: {line}", err=True)

@@ -1,0 +1,138 @@
+"""What `backtest` and `shadow` say of a trial that shows little, and refuse of one that cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli import group
+
+SPEC = {
+    "apiVersion": "foretide.dev/v1alpha1",
+    "kind": "AgentScaler",
+    "metadata": {"name": "bot", "namespace": "prod"},
+}
+
+
+def backtest(
+    folder: Path, *more: str, values: tuple[int, ...] = (600,) * 400, **spec: object
+) -> Result:
+    """600 a minute, of which a replica serves 60 within 0.9 of what it can."""
+    lines = "".join(f"{step},{value}\n" for step, value in enumerate(values))
+    (folder / "t.60s.csv").write_text(f"step,value\n{lines}")
+    body = {"target": {"name": "bot"}, "demand": {"unit": "requests", "perReplica": 1.0}} | spec
+    (folder / "spec.json").write_text(json.dumps(SPEC | {"spec": body}))
+    given = ["--trace", str(folder / "t.60s.csv"), "--spec", str(folder / "spec.json")]
+    return CliRunner().invoke(group, ["backtest", *given, "--policies", "hpa", *more])
+
+
+def notes(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+
+
+def test_a_plain_spec_has_nothing_to_be_said(tmp_path: Path) -> None:
+    assert notes(backtest(tmp_path)) == []
+
+
+def test_a_maximum_that_the_trace_exceeds_is_told_with_how_much(tmp_path: Path) -> None:
+    values = (600,) * 300 + (900_000,) * 100
+    (told,) = notes(backtest(tmp_path, values=values, replicas={"min": 1, "max": 20}))
+    assert told == (
+        "note: max 20 replicas holds 20/s within the SLO, and serves 22.22/s; the trace asks up to "
+        "15,000/s: at least 99.93% violates, which is over the budget of 1.00%, and what is above "
+        "is unserved, for every policy that obeys max"
+    )
+
+
+def test_a_minimum_that_decides_everything_is_told(tmp_path: Path) -> None:
+    (told,) = notes(backtest(tmp_path, replicas={"min": 10, "max": 20}))
+    assert told == (
+        "note: min 10 replicas holds all that the trace asks (up to 10/s): every policy stays there"
+    )
+    assert notes(backtest(tmp_path, replicas={"min": 9, "max": 20})) == []
+
+
+@pytest.mark.parametrize(
+    "demand", [{"unit": "tokens", "perReplica": 8.0}, {"unit": "tokens"}, {"perReplica": 8.0}]
+)
+def test_a_unit_that_a_trace_cannot_carry_is_told(
+    tmp_path: Path, demand: dict[str, object]
+) -> None:
+    slo = {"latencySeconds": 2.0}
+    (told,) = notes(backtest(tmp_path, demand=demand, slo=slo))
+    assert demand.get("unit", "concurrency") in told
+    assert "--capacity-per-replica" in told
+    more = "--capacity-per-replica", "60"
+    assert notes(backtest(tmp_path, *more, demand=demand, slo=slo)) == []
+
+
+def test_a_learned_demand_is_no_fault(tmp_path: Path) -> None:
+    assert notes(backtest(tmp_path, demand={}, slo={"latencySeconds": 2.0})) == []
+
+
+def test_a_paused_spec_is_refused_unless_foretide_is_left_out(tmp_path: Path) -> None:
+    result = backtest(tmp_path, "--policies", "foretide,hpa", mode="Paused")
+    assert result.exit_code == 2
+    assert "--spec: the spec of prod/bot has mode: Paused" in result.output
+    assert notes(backtest(tmp_path, mode="Paused")) == []
+
+
+def test_variants_are_refused(tmp_path: Path) -> None:
+    variants = [{"name": name, "target": {"name": name}} for name in ("a", "b")]
+    lines = json.loads(json.dumps({"variants": variants, "demand": {"unit": "requests"}}))
+    result = backtest(tmp_path, target=None, slo={"latencySeconds": 1.0}, **lines)
+    assert result.exit_code == 2
+    assert "has 2 variants" in result.output
+
+
+def test_a_pool_limits_nothing_and_foretide_scales_all_the_same(tmp_path: Path) -> None:
+    values = (60,) * 20 + (600,) * 20
+    steps = tmp_path / "steps.csv"
+    asked = "--policies", "foretide", "--series", str(steps)
+    told = notes(backtest(tmp_path, *asked, values=values, pool="gpu", resources={"cpu": 1.0}))
+    assert any("pool gpu limits nothing here" in line for line in told)
+    desired = {line.split(",")[-1] for line in steps.read_text().splitlines()[1:]}
+    assert len(desired) > 1
+
+
+def test_what_a_trial_has_otherwise_than_the_world_is_told(tmp_path: Path) -> None:
+    schedules = [{"start": "0 8 * * *", "end": "0 20 * * *", "min": 5}]
+    told = notes(backtest(tmp_path, pause={"scaleIn": True}, schedules=schedules))
+    assert ["pause" in told[0], "schedules" in told[1], len(told)] == [True, True, 2]
+
+
+def test_an_hour_is_no_past(tmp_path: Path) -> None:
+    (told,) = notes(backtest(tmp_path, values=(600,) * 60))
+    assert told.startswith("note: there is little to learn from in 1 h: half of it is warm-up")
+    assert notes(backtest(tmp_path, values=(600,) * 360)) == []
+    (told,) = notes(backtest(tmp_path, "--hours", "2", values=(600,) * 360))
+    assert "in 2 h" in told
+
+
+def test_notes_leave_stdout_to_the_rows(tmp_path: Path) -> None:
+    result = backtest(tmp_path, "--json", "-", values=(600,) * 60)
+    assert notes(result)
+    assert [row["policy"] for row in json.loads(result.stdout)["rows"]] == ["hpa"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--compose", "foo"], "--compose: 'foo' is no composition; give step10x, or a whole"),
+        (["--hours", "0.01"], "--hours: 0.01 h are 0 steps of 60 s; at least 4 are needed"),
+        (["--hours", "nan"], "'--hours': 'nan' is no finite number"),
+        (["--startup", "inf"], "'--startup'"),
+        (["--capacity-per-replica", "nan"], "'--capacity-per-replica': 'nan' is no finite number"),
+    ],
+)
+def test_a_wrong_option_is_named_and_not_the_trace(
+    tmp_path: Path, more: list[str], says: str
+) -> None:
+    result = backtest(tmp_path, *more)
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "for --trace" not in result.output
