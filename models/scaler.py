@@ -235,6 +235,7 @@ class Scaler:
         if self.forecaster.outlook is None:
             return None
         centre, scale = self._outlook(self.forecaster.outlook)
+        scale = self.sizing.scale(centre, scale, self.demand.patience_steps)
         return max(centre + self.sizing.margin * scale, 0.0)
 
     def forecast(self) -> Forecast | None:

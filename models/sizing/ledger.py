@@ -20,8 +20,12 @@ HALF_LIFE_S = 172_800.0
 """Of the past that candidates are compared by: two days, so that yesterday's same hour counts
 nearly as much as this one, and a week ago a tenth."""
 
-PRIOR_S = 7200.0
-"""What is believed before anything was seen weighs as much as two hours of demand."""
+PRIOR_S = 86_400.0
+"""What is believed to be missed before anything was seen weighs as much as a day of demand: a day
+is the budget's window, and a crowd that was seen once in an hour is not one an hour."""
+
+COST_PRIOR_S = 3600.0
+"""Costs and actions are seen at every step, not once a day: of them belief weighs an hour."""
 
 DEPTH = 2.0
 """What demand that exceeds capacity counts beside the demand that is in violation, because to
@@ -70,7 +74,7 @@ class Ledger:
         self._keep = 0.5 ** (step_s / HALF_LIFE_S)
         self._demand = self._steps = 0.0
         self._believed = PRIOR_S / step_s
-        """Steps of mean demand that beliefs weigh."""
+        """Steps of mean demand that belief of what is missed weighs."""
         self._missed: Sums = np.zeros(SHAPE)
         self._cost: Sums = np.zeros(SHAPE)
         self._actions = np.zeros(SHAPE, np.float32)
@@ -103,13 +107,18 @@ class Ledger:
         self._actions += moved
 
     @property
+    def _believed_cost(self) -> float:
+        """Steps that belief of costs and actions weighs."""
+        return self._believed * (COST_PRIOR_S / PRIOR_S)
+
+    @property
     def idle(self) -> bool:
         """Whether there has been no demand yet, so that nothing can be a share of it."""
         return self._demand <= 0
 
     def actions_per_hour(self) -> Floats:
         """Actions an hour, by candidate; none are believed of the time before."""
-        steps = max(self._steps + self._believed, 1.0)
+        steps = max(self._steps + self._believed_cost, 1.0)
         found: Floats = self._actions * np.float32(3600.0 / self._step_s / steps)
         return found
 
@@ -126,7 +135,7 @@ class Ledger:
         """Capacity bought, in units of demand, by candidate; 1 would be none too much."""
         if self._demand <= 0:
             return _BELIEVED_COST
-        weight = self._believed * self._demand / self._steps
+        weight = self._believed_cost * self._demand / self._steps
         found: Sums = (self._cost + _BELIEVED_COST * weight) / (self._demand + weight)
         return found
 

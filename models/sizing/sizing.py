@@ -7,8 +7,6 @@ Flow: Stride (a step's numbers) -> Sizing.close -> margin, window, projection ->
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from msgspec import Struct
 
@@ -16,6 +14,7 @@ from models.demand import sure
 from models.domain.decision import SizingInfo
 from models.sizing.candidates import MARGINS, moved_to, named, nearest, numbered
 from models.sizing.choice import Standing, budget_left, choose
+from models.sizing.counting import averaged, steps_to_know
 from models.sizing.ledger import ACTION_S, HALF_LIFE_S, Ledger, LedgerState
 from models.sizing.plants import HELD, Bools, Floats, Plants, PlantsState
 from models.sizing.ramp import Ramp, RampState
@@ -28,12 +27,6 @@ DAY_S = 86_400.0
 
 FIRST = numbered(1, 5)
 """Followed until the first choice: a margin of 2.5 scales and HPA's window of 300 s."""
-
-SURE = 1000
-"""Requests that are enough to know a rate to 3 % (1/√n), so that noise is not bought for."""
-
-MOST_STEPS = 6
-"""And no more steps than this are averaged for it."""
 
 
 class Stride(Struct, frozen=True, kw_only=True, gc=False):
@@ -150,6 +143,11 @@ class Sizing:
         """Demand if a ramp that is under way goes on; 0 where there is none."""
         return self._ramp.projected
 
+    def scale(self, centre: float, scale: float, patience_steps: int) -> float:
+        """``scale`` of the forecast's misses without the noise that patience averages away."""
+        steps = steps_to_know(self._usual, patience_steps)
+        return averaged(scale, centre, self._usual, steps)
+
     def close(self, stride: Stride) -> None:
         """One more step is over."""
         self._ramp.add(stride.demand, stride.horizon_s)
@@ -167,7 +165,8 @@ class Sizing:
         if scored:
             seen = self._seen(stride, ready)
             ledger.add(self.now, ready, plants.asked, stride.capacity, seen)
-        wanted = np.maximum(stride.centre + MARGINS * stride.scale, max(self.now, self.projected))
+        scale = self.scale(stride.centre, stride.scale, stride.patience_steps)
+        wanted = np.maximum(stride.centre + MARGINS * scale, max(self.now, self.projected))
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
         moved = plants.ask(
             np.clip(wishes, stride.least, stride.most).astype(np.float32),
@@ -198,8 +197,7 @@ class Sizing:
 
         A rise that is no noise (``sure``) is not averaged.
         """
-        steps = math.ceil(SURE / self._usual) if self._usual > 0 else 1
-        steps = min(steps, MOST_STEPS, max(stride.patience_steps, 1))
+        steps = steps_to_know(self._usual, stride.patience_steps)
         if steps == 1 or stride.requests <= 0:
             return stride.demand
         mean = self._ramp.mean(steps)
@@ -251,11 +249,15 @@ class Sizing:
         return self._paid / self._demand / best - 1.0 if best else None
 
     def _observe(self, stride: Stride, *, scored: bool) -> None:
-        """What really happened in the step; nothing of it is ours while others scale."""
+        """What really happened in the step.
+
+        Nothing of it is ours while others scale, and nothing is to be learned of it while the
+        forecaster is cold, because all candidates are alike then.
+        """
         if not stride.acting:
             self._missed = self._day = self._paid = self._demand = 0.0
             return
-        if stride.desired is None or stride.ready is None:
+        if stride.desired is None or stride.ready is None or not scored:
             return
         if stride.slow is not None and not self._measured:
             # From now on requests are counted, and no longer demand.
@@ -273,9 +275,8 @@ class Sizing:
         action = ACTION_S / self._step_s if moved else 0.0
         self._missed = self._missed * self._keep_day + missed
         self._day = self._day * self._keep_day + ended
-        if scored:
-            self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
-            self._demand = self._demand * self._keep + stride.demand
+        self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
+        self._demand = self._demand * self._keep + stride.demand
 
     def state(self) -> SizingState:
         """All that is remembered."""

@@ -119,19 +119,19 @@ def test_at_any_level_it_comes_to_rest(
 
 
 def test_at_an_edge_there_are_few_swings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A level where it is 5 or 6 replicas by the luck of two minutes; two seeds, an hour each.
+    """A level where it is 5 or 6 replicas by the luck of two minutes; four seeds, an hour each.
 
-    The chosen window does most of it; damping adds to that, and never takes away.
+    The chosen window does most of it; damping adds to that.
     """
 
     def late() -> int:
-        found = [changes(replicas=4.7, noise=0.02, start_up_s=20.0, seed=seed) for seed in (0, 1)]
+        found = [changes(replicas=4.7, noise=0.02, start_up_s=20.0, seed=seed) for seed in range(4)]
         return sum(change.at > SETTLED_S for each in found for change in each)
 
     damped = late()
     monkeypatch.setattr("models.scaler.GUARDS", tuple(g for g in GUARDS if g is not damping))
-    assert damped <= 12
-    assert damped <= late()
+    assert damped <= 24
+    assert damped < late()
 
 
 @pytest.mark.parametrize(

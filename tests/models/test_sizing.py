@@ -245,7 +245,7 @@ def test_the_followed_candidate_keeps_the_budget_on_what_comes() -> None:
 
 def test_saturated_steps_of_closed_traffic_say_nothing_of_larger_plants() -> None:
     """In-flight requests pile up behind two replicas; with more there would have been no queue."""
-    flow = [50.0] * 200 + [500.0] * 30
+    flow = [50.0] * 200 + [500.0] * 200
     told = {"desired": 60, "ready": 60, "centre": 50.0}
     opened, closed = Sizing(STEP_S), Sizing(STEP_S)
     for value in flow:
@@ -254,12 +254,14 @@ def test_saturated_steps_of_closed_traffic_say_nothing_of_larger_plants() -> Non
     assert opened._ledger is not None
     assert closed._ledger is not None
     large = numbered(0, len(MARGINS) - 1)
-    assert closed._ledger.missed().flat[large] < 0.01 < opened._ledger.missed().flat[large]
+    believed = Ledger(STEP_S).missed().flat[large]
+    assert closed._ledger.missed().flat[large] <= believed < 1e-6
+    assert opened._ledger.missed().flat[large] > 0.001
 
 
 def test_regret_is_what_was_paid_over_the_cheapest_that_kept_the_budget() -> None:
-    exact = walked([50.0] * 2000, desired=50, ready=50, scale=1.0)
-    twice = walked([50.0] * 2000, desired=100, ready=100, scale=1.0)
+    exact = walked([50.0] * 10_000, desired=50, ready=50, scale=1.0)
+    twice = walked([50.0] * 10_000, desired=100, ready=100, scale=1.0)
     assert exact.regret == pytest.approx(0.0, abs=0.05)
     assert twice.regret is not None
     assert twice.regret > 0.8
@@ -310,12 +312,12 @@ def test_memory_does_not_grow_with_time_or_start_up() -> None:
 
 @pytest.mark.parametrize("first", [0.0, 20_000.0])
 def test_one_odd_first_step_is_not_the_size_of_what_is_believed(first: float) -> None:
-    """A hundredth of demand is missed; the first step was none, or four hundred times as much."""
-    ledger = Ledger(STEP_S)
-    fed(ledger, first, 2 * first + 1.0, 2 * first + 1.0, 1)
-    fed(ledger, 50.0, 50.0, 60.0, 5000)
-    missed = ledger.missed()[1, 4]  # A margin of 2 and 300 s, of which 0.8 % is believed.
-    assert 0.0002 < missed < 0.002
+    """The first step was none, or four hundred times as much as those that follow."""
+    odd, even = Ledger(STEP_S), Ledger(STEP_S)
+    fed(odd, first, 2 * first + 1.0, 2 * first + 1.0, 1)
+    for ledger in (odd, even):
+        fed(ledger, 50.0, 50.0, 60.0, 5000)
+    assert odd.missed()[1, 4] == pytest.approx(even.missed()[1, 4], rel=0.1)
 
 
 @pytest.mark.parametrize("startup_steps", [0, 1, 8, 9, 400])
@@ -345,3 +347,23 @@ def test_what_others_do_is_neither_our_violation_nor_our_regret() -> None:
     shadow = walked([50.0] * 400, desired=1, ready=1, slow=(20, 100), acting=False)
     assert shadow.violated is None
     assert shadow.regret is None
+
+
+def test_counting_noise_that_patience_averages_away_is_not_bought_for() -> None:
+    """36 requests a step say a rate to 17 %; a minute of them to 7 %."""
+    one = walked(noisy(40, 3.0), requests=36.0, patience_steps=1)
+    six = walked(noisy(40, 3.0), requests=36.0, patience_steps=6)
+    many = walked(noisy(40, 3.0), requests=10_000.0, patience_steps=6)
+    noise = 50.0 / math.sqrt(36.0)
+    assert one.scale(50.0, noise, 1) == noise
+    assert many.scale(50.0, noise, 6) == noise
+    # The mean absolute deviation of a normal is sqrt(2 / pi) of its standard deviation.
+    assert six.scale(50.0, noise * math.sqrt(2 / math.pi), 6) == pytest.approx(
+        noise * math.sqrt(2 / math.pi / 6)
+    )
+    assert six.scale(50.0, 20.0, 6) > 18.0  # That is no counting noise.
+
+
+def test_what_was_missed_before_forecasts_were_warm_is_nothing_to_learn_from() -> None:
+    cold = walked([50.0] * 100, desired=10, ready=10, scale=0.0)
+    assert cold.violated is None
