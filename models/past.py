@@ -52,7 +52,13 @@ class Past:
         self.last = decision.to.replicas, decision.valid_until
 
     def ordered(self, at: float, before: int, after: int, kept_s: float) -> None:
-        """It was one for other replicas than there are; older ones than ``kept_s`` are over."""
+        """It was one for other replicas than there are; older ones than ``kept_s`` are over.
+
+        Where it begins from what the newest began from, that one was never carried out: this one
+        stands in for it, or the same step would be counted twice.
+        """
+        if self.changes and self.changes[-1][1] == before:
+            self.changes.pop()
         self.changes.append((at, before, after))
         while self.changes[0][0] < at - kept_s:
             self.changes.pop(0)
