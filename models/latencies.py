@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 
 SLOT_S = 10
 """Latencies are held by slots of so many seconds."""
@@ -24,16 +25,23 @@ _FEW_BITS, _COUNT_BITS = 20, 40
 
 _NARROW = "I"
 
+LatenciesState = dict[int, tuple[list[int], list[int]]]
+"""By slot: how far each bucket is above the one before, in order, and the count of each."""
+
 
 class Latencies:
     """Sketches (``models.sketch``) of one workload: slot -> bucket -> count."""
 
     __slots__ = ("_slots",)
 
-    def __init__(self, slots: Mapping[int, dict[int, int]] | None = None) -> None:
-        """``slots`` is what ``state`` gave."""
-        self._slots: dict[int, dict[int, int] | array[int]] = dict(slots or {})
+    def __init__(self, state: LatenciesState | None = None) -> None:
+        """``state`` is what ``state`` gave.  Raises ``ValueError``: it is not whole."""
+        self._slots: dict[int, dict[int, int] | array[int]] = {}
         """All but the newest slot as packed integers."""
+        for slot, (gaps, counts) in (state or {}).items():
+            if len(gaps) != len(counts):
+                raise ValueError(f"{len(gaps)} buckets and {len(counts)} counts of latencies")
+            self._slots[slot] = dict(zip(accumulate(gaps), counts, strict=True))
 
     def add(
         self, slot: int, newest: int, latency: Mapping[int, int], before: Mapping[int, int]
@@ -84,9 +92,13 @@ class Latencies:
         tails = (counts[bisect_left(counts, (limit + 1) << bits) :] for limit in limits)
         return [sum([value & mask for value in tail]) for tail in tails]
 
-    def state(self) -> dict[int, dict[int, int]]:
+    def state(self) -> LatenciesState:
         """All of it."""
-        return {slot: _unpacked(counts) for slot, counts in self._slots.items()}
+        found: LatenciesState = {}
+        for slot, held in self._slots.items():
+            buckets, counts = _columns(held)
+            found[slot] = [at - before for before, at in pairwise([0, *buckets])], counts
+        return found
 
 
 def _packed(counts: dict[int, int] | array[int]) -> array[int]:
@@ -99,9 +111,15 @@ def _packed(counts: dict[int, int] | array[int]) -> array[int]:
     return array(form, [index << bits | counts[index] for index in sorted(counts)])
 
 
-def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
+def _columns(counts: dict[int, int] | array[int]) -> tuple[list[int], list[int]]:
+    """Buckets in order, and their counts."""
     if isinstance(counts, dict):
-        return counts
+        buckets = sorted(counts)
+        return buckets, [counts[index] for index in buckets]
     bits = _FEW_BITS if counts.typecode == _NARROW else _COUNT_BITS
     mask = (1 << bits) - 1
-    return {value >> bits: value & mask for value in counts}
+    return [value >> bits for value in counts], [value & mask for value in counts]
+
+
+def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
+    return counts if isinstance(counts, dict) else dict(zip(*_columns(counts), strict=True))

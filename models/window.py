@@ -19,7 +19,8 @@ from msgspec import Struct
 from models.domain.decision import Cause
 from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.horizon import StartUp
-from models.latencies import SLOT_S, Latencies
+from models.latencies import SLOT_S, Latencies, LatenciesState
+from models.planes import lined, planes
 
 SPAN = 80
 """Seconds held."""
@@ -45,7 +46,10 @@ one of them needs more."""
 
 
 class WindowState(Struct, frozen=True, array_like=True):
-    """A window as a snapshot has it; arrays as little-endian bytes, by second modulo ``SPAN``."""
+    """A window as a snapshot has it; arrays by second modulo ``SPAN``, little-endian, as planes.
+
+    Of gauges of pods it has what is decided by, and nothing else.
+    """
 
     events: int
     corrections: int
@@ -58,7 +62,7 @@ class WindowState(Struct, frozen=True, array_like=True):
     cause: Cause | None
     in_system: bytes
     sums: dict[str, bytes]
-    latencies: dict[int, dict[int, int]]
+    latencies: LatenciesState
 
 
 class Window:
@@ -223,7 +227,7 @@ class Window:
             newest=self.newest,
             first=self.first,
             has_starts=self.has_starts,
-            pods=self.pods,
+            pods={pod: _decided_by(gauge) for pod, gauge in self.pods.items()},
             replicas=self.replicas,
             started_s=self.start_up.seen,
             cause=self.cause,
@@ -327,15 +331,21 @@ def _narrow(column: array[int]) -> array[int]:
     return array(_NARROW, column) if max(column) < 1 << 32 else column
 
 
+def _decided_by(gauge: PodGauge) -> PodGauge:
+    """The part of a pod's gauges that anybody here asks for."""
+    return PodGauge(at_us=gauge.at_us, in_flight=gauge.in_flight, queue_depth=gauge.queue_depth)
+
+
 def _bytes(column: array[Any]) -> bytes:
     if sys.byteorder == "big":
         column = array(column.typecode, column)
         column.byteswap()
-    return column.tobytes()
+    return planes(column.tobytes(), column.itemsize)
 
 
 def _array(form: str, raw: bytes) -> array[Any]:
-    column = array(form, raw)
+    column = array(form)
+    column.frombytes(lined(raw, column.itemsize))
     if len(column) != SPAN:
         raise ValueError(f"{len(column)} seconds in place of {SPAN}")
     if sys.byteorder == "big":

@@ -250,7 +250,7 @@ class World:
             tokens_in_started=ended * 7 if phase.starts else 0,
             tokens_in=ended * 7,
             tokens_out=ended * chance.randrange(1, 9),
-            tenants={"acme": ended},
+            tenants={"acme": ended, "umbrella": 1},
             pods=self._pods(source, phase, second),
             replicas=self._replicas(workload, phase, second),
             started_s=(chance.uniform(2, 60),) if chance.random() < 0.03 else (),

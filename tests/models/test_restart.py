@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ WARM = Phase(
     heard=True,
     late=False,
     starts=True,
-    pods=1,
+    pods=4,
     reports="obeyed",
     specs=None,
 )
@@ -137,3 +138,34 @@ def test_nor_does_one_of_a_workload_whose_capacity_is_learned(
     assert learner is not None
     assert learner.steps > 0
     event(f"capacity: {'known' if learner.value is not None else 'unknown'}, {learner.unit}")
+
+
+def foretold(fleet: Fleet, workload: str) -> list[object]:
+    """Everything that is predicted of a workload."""
+    scaler = fleet.scaler(workload)
+    learner, foresight = scaler.learner, scaler.foresight
+    assert learner is not None
+    forecaster = foresight.forecaster
+    return [
+        scaler.forecast(),
+        [forecaster.quantile(level) for level in (0.05, 0.5, 0.95, 0.99)],
+        [forecaster.overload_probability(demand) for demand in (0.0, 20.0, 60.0, 500.0)],
+        (foresight.ahead(), foresight.sizing.info(), foresight.sizing.projected),
+        (scaler.capacity(), learner.unit, learner.loads, learner.words()),
+        (scaler.horizon_s, scaler.demand.short(None), scaler.window.latencies(60)),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_three_units_pods_tenants_and_sources_foretell_is_the_same(seed: int) -> None:
+    fleet = new()
+    asked = {"slo": SLO, "replicas": {"min": 1, "max": 40}}
+    for _ in lived([WARM, WARM._replace(seconds=240, rate=90.0, slow=0.02)], asked, seed, fleet):
+        pass
+    copy = restarted(fleet)
+    for workload in WORKLOADS:
+        found = foretold(copy, workload)
+        assert found == foretold(fleet, workload)
+        assert fleet.scaler(workload).capacity() is not None
+        assert len(copy.scaler(workload).learner.units) == 3  # type: ignore[union-attr]
+        assert len(copy.merge.window(workload).pods) == 4
