@@ -160,6 +160,17 @@ def test_one_decision_never_takes_who_is_at_work_nor_the_minimum(
     event(f"taken: {min(taken, 3)}")
 
 
+@pytest.mark.parametrize("asked", [{"replicas": {"min": 1, "max": 4}}, {"pause": {"replicas": 4}}])
+def test_a_person_s_word_holds_whatever_is_being_worked_on(asked: dict[str, Any]) -> None:
+    driver = Pods(replicas=9, behavior=AT_ONCE, drain={"budgetSeconds": 20})
+    for _ in range(5):
+        driver.pods(*[70] * 9)
+    assert driver.replicas >= 9
+    driver.respec(2, behavior=AT_ONCE, drain={"budgetSeconds": 20}, **asked)
+    driver.pods(*[70] * 9)
+    assert driver.replicas == 4
+
+
 def test_a_scale_in_that_nobody_carries_out_is_said_again_in_full() -> None:
     driver = Pods(
         obey=False,
