@@ -10,7 +10,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from operator import sub
 
 SLOT_S = 10
 """Latencies are held by slots of so many seconds."""
@@ -97,7 +98,7 @@ class Latencies:
         found: LatenciesState = {}
         for slot, held in self._slots.items():
             buckets, counts = _columns(held)
-            found[slot] = [at - before for before, at in pairwise([0, *buckets])], counts
+            found[slot] = list(map(sub, buckets, [0, *buckets])), counts
         return found
 
 
