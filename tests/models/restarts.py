@@ -46,7 +46,7 @@ class Phase(NamedTuple):
     whether the sources report progress; ``late`` whether some seconds are told of behind that.
     ``reports`` of replicas: those decided (``obeyed``), those of before (``stuck``), other ones
     (``others``), or none at all (``none``).  ``specs``: what all workloads are asked for from here
-    on, None: as before.
+    on, None: as before, empty: their specs are gone.
     """
 
     seconds: int
@@ -125,7 +125,7 @@ phases = st.builds(
     starts=st.booleans(),
     pods=_one_of(0, 1, 4),
     reports=_one_of("obeyed", "obeyed", "stuck", "others", "none"),
-    specs=st.none() | specs,
+    specs=st.none() | specs | st.just({}),
 )
 
 
@@ -158,7 +158,11 @@ class World:
             for workload, held in self._desired.items()
         }
         return tuple(
-            SpecChange(workload=name, revision=self._revision, spec=agent(name, given))
+            SpecChange(
+                workload=name,
+                revision=self._revision,
+                spec=agent(name, given) if given else None,
+            )
             for name in self._desired
         )
 

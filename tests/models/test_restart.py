@@ -106,7 +106,7 @@ cuts = st.lists(st.floats(0, 0.7), min_size=1, max_size=3)
 seeds = st.integers(0, 999)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(script=st.lists(phases, min_size=2, max_size=6), given=specs, seed=seeds, cuts=cuts)
 def test_a_restart_at_any_moment_changes_no_decision(
     script: list[Phase], given: dict[str, Any], seed: int, cuts: list[float]
