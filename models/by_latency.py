@@ -12,7 +12,8 @@ import math
 from models import sketch
 from models.capacity import Learner
 from models.domain.decision import Reason
-from models.window import LATENCY_S, Window
+from models.latencies import LATENCY_S
+from models.window import Window
 from models.wish import Wish
 
 SLO_LEVEL = 0.95

@@ -147,14 +147,18 @@ class Conditions:
         return None if self.effect is None else self.effect.frozen
 
     def in_flight(self) -> Mapping[str, int]:
-        """Requests by pod, as pods reported them; none where the spec does not ask for it."""
+        """Requests by pod, as pods reported them lately; none where the spec does not ask for it.
+
+        A report that is ``FRESH_S`` behind what was heard of the workload says nothing of now.
+        """
         asked = self._spec.drain
         if asked.budget_seconds is None and not asked.pod_deletion_cost:
             return NOTHING
+        oldest_us = ((self._window.newest or 0) - FRESH_S) * 1e6
         return {
             pod: gauge.in_flight + (gauge.queue_depth or 0)
             for pod, gauge in self._window.pods.items()
-            if gauge.in_flight is not None
+            if gauge.in_flight is not None and gauge.at_us >= oldest_us
         }
 
     def ended_per_s(self, ready: int) -> float:

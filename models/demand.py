@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from models.window import FRESH_S, LATENCY_S, SPAN, Window
+from models.latencies import LATENCY_S
+from models.window import FRESH_S, SPAN, Window
 
 STEP_S = 10
 """The learner's grid."""

@@ -15,7 +15,8 @@ from typing import Literal
 from msgspec import Struct
 
 from models import sketch
-from models.window import LATENCY_S, SLOT_S, Window
+from models.latencies import LATENCY_S, SLOT_S
+from models.window import Window
 
 FREEZE_S = 300.0
 FREEZE_MOST_S = 3600.0

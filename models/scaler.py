@@ -7,39 +7,33 @@ Flow: Window; complete seconds -> close; now -> decide.
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Sequence
 
 from msgspec import Struct
 
-from models import by_latency, sketch
-from models.capacity import UNITS, Learner, LearnerState
+from models import by_demand, by_latency
+from models.capacity import Learner, LearnerState, learner_for
 from models.conditions import Conditions, ConditionsState
 from models.demand import STEP_S, DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
-from models.domain.load import DEFAULT_VARIANT, Load
+from models.domain.load import Load
 from models.domain.spec import ScalerSpec, Variant
 from models.explanation import Explained, Known, verdict
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.outlook import ForecasterState, Outlook
-from models.policy import GUARDS, Context, Mark, Wishes
+from models.forecasting.outlook import ForecasterState
+from models.foresight import Foresight, Given
+from models.past import Past
+from models.policy import Context, guarded, stays
 from models.policy.context import MISSING_S
 from models.policy.drain import leaving
+from models.policy.limits import Bounds
+from models.policy.rate import longest_s
 from models.policy.stabilization import down_window_s, latency_window_s
-from models.policy.tolerance import DOWN_DEFAULT, tolerated
-from models.sizing import Sizing, SizingState, Stride
-from models.variants import split
+from models.sizing import SizingState
+from models.variants import Counted, counted, names, split
 from models.verdict import Verdict
 from models.window import Window
-from models.wish import BY_DEMAND, Terms, Wish, replicas_for, words
-
-LEVEL = 0.95
-"""Quantile of demand that forecasts are published with, and sized to while they are cold."""
-
-BUDGET = 0.01
-"""Share of requests that may miss the SLO where the spec has none."""
+from models.wish import BY_DEMAND, Terms, Wish, words
 
 UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its way")
 AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
@@ -70,17 +64,12 @@ class Scaler:
 
     __slots__ = (
         "_closed",
-        "_last",
-        "_next_step",
-        "_scaled",
-        "_stood",
-        "_wished",
         "conditions",
         "corrections",
         "demand",
-        "forecaster",
+        "foresight",
         "learner",
-        "sizing",
+        "past",
         "spec",
         "window",
         "workload",
@@ -92,41 +81,34 @@ class Scaler:
         self.spec = spec
         self.window = window
         self.conditions = Conditions(spec, window)
-        self.learner = _learner(window, spec)
+        self.learner = learner_for(window, spec)
         self.demand = self._meter(spec)
-        self.forecaster = Forecaster()
-        self.sizing = Sizing(STEP_S)
-        self._stood: int | None = None
-        """Replicas ready when the last step ended."""
+        self.foresight = Foresight()
+        self.past = Past()
         self.corrections = 0
         self._closed: int | None = None
-        self._next_step: int | None = None
-        self._wished = Wishes()
-        self._scaled: list[tuple[float, int, int]] = []
-        self._last: tuple[dict[str, int], float] | None = None
-        """What was decided last, and until when it is valid."""
 
     def update_spec(self, spec: ScalerSpec) -> None:
         """A new spec: what was learned stays, unless demand is measured otherwise."""
-        learner = _learner(self.window, spec)
+        learner = learner_for(self.window, spec)
         if learner is None or self.learner is None or not self.learner.respec(learner):
             self.learner = learner
         self._measure(spec)
-        if _names(spec) != _names(self.spec):
+        if names(spec) != names(self.spec):
             # What was reported of targets that are no more would count as replicas for ever.
-            names, reported = _names(spec), self.window.replicas
-            self.window.replicas = {name: reported[name] for name in names if name in reported}
+            reported = self.window.replicas
+            self.window.replicas = {
+                name: reported[name] for name in names(spec) if name in reported
+            }
         self.spec = spec
         self.conditions.respec(spec)
-        self._last = None
+        self.past.last = None
 
     def _measure(self, spec: ScalerSpec) -> None:
         """Measure demand as the spec, or what was learned, says."""
         meter = self._meter(spec)
         if meter.measures() != self.demand.measures():
-            self.forecaster = Forecaster()
-            self.sizing = Sizing(STEP_S)
-            self._next_step = None
+            self.foresight.begin()
         self.demand = meter
 
     def capacity(self) -> float | None:
@@ -158,196 +140,136 @@ class Scaler:
             return False
         self.conditions.close(self._closed, through)
         self._closed = through
-        first = self.demand.first_step()
-        if first is None:
+        if self.window.first is None:
             return False
-        if self._next_step is None:
-            self._next_step = first
-        last = self.demand.last_step(through)
-        ended = False
-        for step in range(max(self._next_step, first), last + 1):
-            value = self.demand.step(step)
-            if value is None:
-                continue
-            ahead = math.ceil(self.horizon_s / STEP_S)
-            self.forecaster.close(step, value, self.demand.starts(step), ahead)
-            self._size(step, value)
-            ended = True
-        self._next_step = max(self._next_step, last + 1)
+        steps = self.foresight.due(self.demand, through)
+        ended = bool(steps) and self.foresight.close(steps, self._given())
         if ended:
             self.conditions.step(through)
         if self.learner is not None and self.learner.close(through, due=ended):
             self._measure(self.spec)
         return ended
 
-    def _size(self, step: int, value: float) -> None:
-        """Score what could have been done in a step that is over, and what was done."""
-        outlook, spec = self.forecaster.outlook, self.spec
-        capacity = self.capacity()
-        if capacity is None or outlook is None:
-            return
-        reported = self.window.replicas.values()
-        ready = sum(gauge.ready for gauge in reported) if reported else None
-        stood, self._stood = self._stood, ready
-        tolerance = spec.behavior.scale_down.tolerance
-        centre, scale = self._outlook(outlook)
-        limits = self.conditions.limits.at(float(self.demand.end_of(step)), self.horizon_s)
-        self.sizing.close(
-            Stride(
-                demand=value,
-                requests=self.demand.requests(step),
-                patience_steps=self.demand.patience_steps,
-                centre=centre,
-                scale=scale,
-                horizon_s=self.horizon_s,
-                startup_steps=math.ceil(self.horizon_s / STEP_S) - 1,
-                capacity=capacity,
-                least=limits.min,
-                most=limits.max,
-                tolerance=DOWN_DEFAULT if tolerance is None else tolerance,
-                budget=BUDGET if spec.slo is None else spec.slo.violations,
-                desired=sum(gauge.desired for gauge in reported) if reported else None,
-                ready=ready if stood is None or ready is None else min(ready, stood),
-                slow=self._slow(step),
-                open=self.demand.open,
-                acting=spec.mode == "Active" and not spec.pause.any,
-                window_s=spec.behavior.scale_down.stabilization_window_seconds,
-            )
-        )
-
-    def _slow(self, step: int) -> tuple[int, int] | None:
-        """Of the newest requests that ended, how many missed the SLO; None: not measured."""
-        if self.spec.slo is None:
-            return None
-        counts, dropped = self.window.ended_of(self.demand.end_of(step) - 1)
-        total = sum(counts.values()) + dropped
-        slow = sketch.slower(counts, self.spec.slo.latency_seconds) + dropped
-        return (slow, total) if total else None
-
-    def _outlook(self, outlook: Outlook) -> tuple[float, float]:
-        """Centre and scale of what is ahead; while cold it is wide, and not a matter of margins."""
-        if outlook.trust == "cold":
-            return self.forecaster.quantile(LEVEL) or outlook.last, 0.0
-        return outlook.centre, outlook.scale
-
-    def _ahead(self) -> float | None:
-        """Demand to size for at the horizon; None before a step is over."""
-        if self.forecaster.outlook is None:
-            return None
-        centre, scale = self._outlook(self.forecaster.outlook)
-        scale = self.sizing.scale(centre, scale, self.demand.patience_steps)
-        return max(centre + self.sizing.margin * scale, 0.0)
+    def _given(self) -> Given:
+        """What holds while steps are closed."""
+        limits = self.conditions.limits
+        return Given(self.spec, self.demand, limits, self.horizon_s, self.capacity())
 
     def forecast(self) -> Forecast | None:
-        """The forecast of the newest closed step; None before there is one.
-
-        ``at`` is the end of that step, so the record is the same whenever it is asked for.
-        """
-        outlook = self.forecaster.outlook
-        quantile = self.forecaster.quantile(LEVEL)
-        if outlook is None or quantile is None:
-            return None
-        return Forecast(
-            workload=self.workload,
-            at=float(self.demand.end_of(outlook.step)),
-            horizon_s=float(outlook.horizon_steps * STEP_S),
-            unit=self.demand.unit,
-            demand=outlook.last,
-            centre=outlook.centre,
-            quantiles={f"{LEVEL:g}": max(quantile, outlook.centre)},
-            trust=outlook.trust,
-            model="mixture" if outlook.trust == "predictive" else "last-value",
-        )
+        """The forecast of the newest closed step; None before there is one."""
+        return self.foresight.record(self.workload, self.demand)
 
     def decide(self, now: float, cause: Cause | None) -> Verdict | Hold:
         """What this workload should have at ``now`` (Unix seconds), or why there is no answer."""
-        reported = self.window.replicas
-        if not reported:
+        if not self.window.replicas:
             return AWAITING
-        paused = self.spec.mode == "Paused"
-        current = ready = starting = 0
-        for gauge in reported.values():
-            current += gauge.desired
-            ready += gauge.ready
-            starting += gauge.starting
-        if paused or not self._wished.highs:
-            self._wished.add(now, current)  # What stands now is what stabilisation begins with.
+        stand = counted(self.window.replicas)
+        paused, wishes = self.spec.mode == "Paused", self.past.wished
+        if paused or not wishes.highs:
+            wishes.add(now, stand.desired)  # What stands now is what stabilisation begins with.
         if paused:
             return PAUSED
-        wished = self._wish(now, current, ready)
+        wished = self._asked(now, stand)
         if wished is None:
             return NO_DATA
-        learner = self.learner
-        if learner is not None and learner.value is not None:
-            since_s = self._since(now)
-            wished = by_latency.held(wished, self.window, learner, current, starting, since_s)
-        conditions, closed = self.conditions, self._closed
-        if conditions.quiet is not None and self._nothing_wished():
-            wished = Wish(0, Reason.IDLE, "quiet", float(conditions.quiet_s(closed)))
-        replicas = wished.replicas
-        self._wished.add(now, replicas)
-        silent_s = None if closed is None else max(now - closed - 1, 0.0)
-        if silent_s is not None and self.demand.stale(int(now)):
-            silent_s = max(silent_s, now - (self.window.last_gauge or 0) - 1)
-        limits = conditions.limits.fixed or conditions.limits.at(now, self.horizon_s)
-        missing = silent_s is not None and silent_s > MISSING_S
+        wishes.add(now, wished.replicas)
+        silent_s, limits = self._silent_s(now), self._limits(now)
         if (
-            not missing
-            and limits.min <= current <= limits.max
-            and not conditions.moves(replicas, current, closed)
-            and self._stays(replicas, current, now)
+            (silent_s is None or silent_s <= MISSING_S)
+            and limits.min <= stand.desired <= limits.max
+            and not self.conditions.moves(wished.replicas, stand.desired, self._closed)
+            and stays(wished.replicas, stand.desired, now, self.spec, wishes, self._window_s)
         ):
             return UNCHANGED
-        context = Context(
+        return self._guarded(wished, self._context(now, stand, silent_s, limits), cause)
+
+    def _asked(self, now: float, stand: Counted) -> Wish | None:
+        """What is wished for, by demand, by latency and by silence; None: no demand seen yet."""
+        wished = self._wish(now, stand.desired, stand.ready)
+        learner = self.learner
+        if wished is not None and learner is not None and learner.value is not None:
+            since_s = self.past.since_s(now)
+            wished = by_latency.held(
+                wished, self.window, learner, stand.desired, stand.starting, since_s
+            )
+        if wished is not None and self.conditions.quiet is not None and self._nothing_wished():
+            quiet_s = float(self.conditions.quiet_s(self._closed))
+            return Wish(0, Reason.IDLE, "quiet", quiet_s)
+        return wished
+
+    def _wish(self, now: float, current: int, ready: int) -> Wish | None:
+        """Replicas that demand asks for, or latency where nobody knows what they serve."""
+        capacity = self.capacity()
+        if capacity is None:
+            since_s = self.past.since_s(now)
+            return by_latency.upwards(self.window, self.learner, current, since_s)
+        return by_demand.wanted(self.demand, self.foresight, capacity, self._closed, current, ready)
+
+    def _nothing_wished(self) -> bool:
+        """Silent for long enough, and expected to stay so: the median asks for no replica."""
+        if not self.conditions.silent(self._closed):
+            return False
+        outlook, capacity = self.foresight.forecaster.outlook, self.capacity()
+        return outlook is None or capacity is None or outlook.centre < capacity / 2
+
+    def _silent_s(self, now: float) -> float | None:
+        """How long telemetry has been missing; None: no second was ever complete."""
+        if self._closed is None:
+            return None
+        silent_s = max(now - self._closed - 1, 0.0)
+        if self.demand.stale(int(now)):
+            return max(silent_s, now - (self.window.last_gauge or 0) - 1)
+        return silent_s
+
+    def _limits(self, now: float) -> Bounds:
+        limits = self.conditions.limits
+        return limits.fixed or limits.at(now, self.horizon_s)
+
+    def _context(
+        self, now: float, stand: Counted, silent_s: float | None, limits: Bounds
+    ) -> Context:
+        conditions, closed = self.conditions, self._closed
+        return Context(
             now=now,
             spec=self.spec,
-            current=current,
-            ready=ready,
-            starting=starting,
+            current=stand.desired,
+            ready=stand.ready,
+            starting=stand.starting,
             horizon_s=self.horizon_s,
             silent_s=silent_s,
             latency_driven=self.capacity() is None,
-            wished=self._wished,
-            scaled=self._done(current),
+            wished=self.past.wished,
+            scaled=self.past.done(stand.desired),
             window_s=self._window_s,
             limits=limits,
             quiet_s=conditions.quiet_s(closed),
             event_s=conditions.event_s(closed),
             in_flight=conditions.in_flight(),
-            ended_per_s=conditions.ended_per_s(ready),
+            ended_per_s=conditions.ended_per_s(stand.ready),
             frozen=conditions.frozen,
             doublings=conditions.swings.doublings(now),
         )
-        return self._guarded(wished, context, cause)
 
     @property
     def _window_s(self) -> float:
         """The scale-in window where the user set none: the followed candidate's."""
         if self.capacity() is None:
             return latency_window_s(self.horizon_s)
-        return float(self.sizing.window_s)
+        return float(self.foresight.sizing.window_s)
 
     def _guarded(self, wished: Wish, context: Context, cause: Cause | None) -> Verdict | Hold:
         """What the guards make of a wish, unless it is what is there or was decided already."""
-        marks: list[tuple[str, int, Mark]] = []
-        final = wished.replicas
-        for guard in GUARDS:
-            mark = guard(final, context)
-            if mark is not None:
-                marks.append((guard.__name__, final, mark))
-                final = mark.replicas
+        final, marks = guarded(wished.replicas, context)
         if final == context.current:
             return UNCHANGED
         variants, reported = self.spec.variants, self.window.replicas
         before, after = (split(total, variants, reported) for total in (context.current, final))
-        last = self._last
-        repeats = last is not None and last[0] == after
-        alive = last is not None and last[1] > context.now
-        if after == before or (repeats and alive):
+        repeats = self.past.repeats(after)
+        if after == before or (repeats and self.past.valid(context.now)):
             return UNCHANGED
         why = words(wished, self._terms())
         demand = wished.value if wished.kind in BY_DEMAND else None
-        explained = Explained(wished.replicas, wished.reason, why, demand, tuple(marks), final)
+        explained = Explained(wished.replicas, wished.reason, why, demand, marks, final)
         return verdict(
             self._known(),
             context,
@@ -358,83 +280,17 @@ class Scaler:
             reissued=repeats,
         )
 
-    def _nothing_wished(self) -> bool:
-        """Silent for long enough, and expected to stay so: the median asks for no replica."""
-        if not self.conditions.silent(self._closed):
-            return False
-        outlook, capacity = self.forecaster.outlook, self.capacity()
-        return outlook is None or capacity is None or outlook.centre < capacity / 2
-
-    def _stays(self, replicas: int, current: int, now: float) -> bool:
-        """Whether the guards would come back to ``current``, which most often they do.
-
-        It is known without asking them where there is no change, where it is within tolerance,
-        and where a scale-in is held by a wish of its window; only then is it True.
-        """
-        if replicas == current or tolerated(replicas, current, self.spec.behavior):
-            return True
-        if replicas > current:
-            return False
-        highest = self._wished.highest(now - down_window_s(self.spec, self._window_s))
-        return highest is not None and highest >= current
-
-    def _done(self, current: int) -> Sequence[tuple[float, int, int]]:
-        """Changes that were ordered, without the newest if it was not carried out."""
-        scaled = self._scaled
-        return scaled[:-1] if scaled and scaled[-1][1] == current else scaled
-
     def accept(self, decision: Decision) -> None:
         """The decision was sent: remember it for the rates and for what is still under way."""
         before = sum(decision.from_.replicas.values())
         after = sum(decision.to.replicas.values())
-        self._last = decision.to.replicas, decision.valid_until
+        self.past.said(decision)
         if after != before:
             window_s = down_window_s(self.spec, self._window_s)
             self.conditions.ordered(decision.at, before, after, window_s)
-            self._scaled.append((decision.at, before, after))
-            behavior = self.spec.behavior
-            policies = [
-                *(behavior.scale_up.policies or ()),
-                *(behavior.scale_down.policies or ()),
-            ]
-            kept_s = max(
-                [
-                    by_latency.STEP_S,
-                    self.conditions.kept_s(),
-                    *(policy.period_seconds for policy in policies),
-                ]
-            )
-            while self._scaled[0][0] < decision.at - kept_s:
-                self._scaled.pop(0)
-
-    def _wish(self, now: float, current: int, ready: int) -> Wish | None:
-        """Replicas that demand asks for before any guard, and why; None: no demand seen yet."""
-        capacity = self.capacity()
-        if capacity is None:
-            return by_latency.upwards(self.window, self.learner, current, self._since(now))
-        short = self.demand.short(self._closed)
-        if short is None:
-            return None
-        outlook, sizing = self.forecaster.outlook, self.sizing
-        if outlook is None:
-            replicas = max(replicas_for(short, capacity), current)
-            return Wish(replicas, Reason.DEMAND, "short", short)
-        # A rise that is no noise counts at once; what may be noise, when its step is over.
-        rises = self.demand.surely(short, self._closed) > sizing.now
-        present = short if rises else sizing.now
-        ahead = self._ahead() or 0.0
-        if sizing.projected > max(present, ahead):
-            projected = sizing.projected
-            return Wish(replicas_for(projected, capacity), Reason.BURST, "ramp", projected)
-        now_wanted, ahead_wanted = replicas_for(present, capacity), replicas_for(ahead, capacity)
-        if now_wanted > ahead_wanted:
-            reason = Reason.BURST if present > ready * capacity else Reason.DEMAND
-            return Wish(now_wanted, reason, "newest", present)
-        return Wish(ahead_wanted, Reason.FORECAST, "ahead", ahead)
-
-    def _since(self, now: float) -> float:
-        """Seconds since replicas were last changed."""
-        return now - self._scaled[-1][0] if self._scaled else math.inf
+            rates_s = longest_s(self.spec.behavior)
+            kept_s = max(by_latency.STEP_S, self.conditions.kept_s(), rates_s)
+            self.past.ordered(decision.at, before, after, kept_s)
 
     def _terms(self) -> Terms:
         """What a wish is told with."""
@@ -444,7 +300,7 @@ class Scaler:
             unit=self.demand.unit,
             per=learned if given is None else f"{given:g} a replica",
             horizon_s=self.horizon_s,
-            margin=self.sizing.margin,
+            margin=self.foresight.sizing.margin,
             level=by_latency.level(learner),
             slo_s=0.0 if spec.slo is None else spec.slo.latency_seconds,
         )
@@ -454,9 +310,9 @@ class Scaler:
             spec=self.spec,
             unit=self.demand.unit,
             capacity=self.capacity(),
-            forecaster=self.forecaster,
-            ahead=self._ahead(),
-            sizing=None if self.capacity() is None else self.sizing.info(),
+            forecaster=self.foresight.forecaster,
+            ahead=self.foresight.ahead(self.demand),
+            sizing=None if self.capacity() is None else self.foresight.sizing.info(),
             demand=self.demand.short(self._closed),
             horizon_s=self.horizon_s,
             latency_s=by_latency.latency_s(self.window, self.learner),
@@ -465,18 +321,20 @@ class Scaler:
 
     def state(self) -> ScalerState:
         """All that is remembered."""
+        next_step, forecaster, sizing, stood = self.foresight.state()
+        past = self.past
         return ScalerState(
             corrections=self.corrections,
             closed=self._closed,
-            next_step=self._next_step,
-            highs=self._wished.highs,
-            lows=self._wished.lows,
-            scaled=self._scaled,
-            last=self._last,
+            next_step=next_step,
+            highs=past.wished.highs,
+            lows=past.wished.lows,
+            scaled=past.changes,
+            last=past.last,
             measures=self.demand.measures(),
-            forecaster=self.forecaster.state(),
-            sizing=self.sizing.state(),
-            stood=self._stood,
+            forecaster=forecaster,
+            sizing=sizing,
+            stood=stood,
             conditions=self.conditions.state(),
             learner=None if self.learner is None else self.learner.state(),
         )
@@ -488,18 +346,15 @@ class Scaler:
         """The scaler of a state: it goes on as the one that the state was taken of."""
         made = cls(workload, spec, window)
         made.corrections = state.corrections
-        made._closed, made._next_step = state.closed, state.next_step
-        made._wished.highs, made._wished.lows = state.highs, state.lows
-        made._scaled = state.scaled
+        made._closed = state.closed
+        made.past.wished.highs, made.past.wished.lows = state.highs, state.lows
+        made.past.changes, made.past.last = state.scaled, state.last
         made.conditions.restore(state.conditions)
-        made._last = state.last
         if spec.slo is not None and state.learner is not None:
             made.learner = Learner.restored(window, spec.slo, state.learner)
             made.demand = made._meter(spec)
         if made.demand.measures() == state.measures:
-            made.forecaster = Forecaster.restored(state.forecaster)
-            made.sizing = Sizing.restored(STEP_S, state.sizing)
-            made._stood = state.stood
+            made.foresight.restore(state.next_step, state.forecaster, state.sizing, state.stood)
         return made
 
     def _meter(self, spec: ScalerSpec) -> DemandMeter:
@@ -510,17 +365,3 @@ class Scaler:
             patience_s=patience_s,
             phase=zlib.crc32(self.workload.encode()) % STEP_S,
         )
-
-
-def _names(spec: ScalerSpec) -> tuple[str, ...]:
-    """Names that replicas are reported by."""
-    return tuple(variant.name for variant in spec.variants) or (DEFAULT_VARIANT,)
-
-
-def _learner(window: Window, spec: ScalerSpec) -> Learner | None:
-    """Who learns the capacity; None: it is given, or there is no SLO to say what capacity is."""
-    demand, slo = spec.demand, spec.slo
-    if demand.per_replica is not None or slo is None:
-        return None
-    units = (demand.unit,) if "unit" in demand.model_fields_set else UNITS
-    return Learner(window, slo, units)

@@ -2,15 +2,39 @@
 
 Rule: the first variant takes what the others do not already have; sharing by cost and capacity is
 the allocator's.
-Flow: Scaler's number -> split -> State of a decision.
+Flow: reports -> counted -> Scaler; Scaler's number -> split -> State of a decision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from models.domain.load import DEFAULT_VARIANT, ReplicaGauge
-from models.domain.spec import Variant
+from models.domain.spec import ScalerSpec, Variant
+
+
+class Counted(NamedTuple):
+    """Replicas of all variants, as the platform reports them."""
+
+    desired: int
+    ready: int
+    starting: int
+
+
+def counted(reported: Mapping[str, ReplicaGauge]) -> Counted:
+    """Their sums."""
+    desired = ready = starting = 0
+    for gauge in reported.values():
+        desired += gauge.desired
+        ready += gauge.ready
+        starting += gauge.starting
+    return Counted(desired, ready, starting)
+
+
+def names(spec: ScalerSpec) -> tuple[str, ...]:
+    """Names that replicas are reported by."""
+    return tuple(variant.name for variant in spec.variants) or (DEFAULT_VARIANT,)
 
 
 def split(
@@ -23,8 +47,10 @@ def split(
     """
     if len(variants) <= 1:
         return {variants[0].name if variants else DEFAULT_VARIANT: total}
-    names = [variant.name for variant in variants]
-    found = {name: reported[name].desired if name in reported else 0 for name in names}
+    found = {
+        variant.name: reported[variant.name].desired if variant.name in reported else 0
+        for variant in variants
+    }
     over = total - sum(found.values())
     for variant in variants if over > 0 else reversed(variants):
         held = found[variant.name]

@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -20,23 +19,16 @@ from msgspec import Struct
 from models.domain.decision import Cause
 from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.horizon import StartUp
+from models.latencies import SLOT_S, Latencies, LatenciesState
+from models.planes import lined, planes
 
 SPAN = 80
 """Seconds held."""
-
-SLOT_S = 10
-"""Latencies are held by slots of so many seconds."""
-
-LATENCY_S = 60
-"""Seconds that latencies are held for, in slots."""
 
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
 
 _Number = TypeVar("_Number", int, float)
-
-_FEW_BITS, _COUNT_BITS = 20, 40
-"""Of a count in a packed bucket; above them is the bucket's index, which has less than 12."""
 
 _NARROW = "I"
 _COLUMNS = {
@@ -54,7 +46,10 @@ one of them needs more."""
 
 
 class WindowState(Struct, frozen=True, array_like=True):
-    """A window as a snapshot has it; arrays as little-endian bytes, by second modulo ``SPAN``."""
+    """A window as a snapshot has it; arrays by second modulo ``SPAN``, little-endian, as planes.
+
+    Of gauges of pods it has what is decided by, and nothing else.
+    """
 
     events: int
     corrections: int
@@ -67,7 +62,7 @@ class WindowState(Struct, frozen=True, array_like=True):
     cause: Cause | None
     in_system: bytes
     sums: dict[str, bytes]
-    latencies: dict[int, dict[int, int]]
+    latencies: LatenciesState
 
 
 class Window:
@@ -107,8 +102,7 @@ class Window:
         self.in_system: array[float] | None = None
         """Requests in the system by second as pods report them; NaN: nobody said."""
         self._sums: dict[str, array[int]] = {}
-        self._latencies: dict[int, dict[int, int] | array[int]] = {}
-        """Slot -> bucket -> count; all but the newest slot as packed integers."""
+        self._latencies = Latencies()
 
     def add(self, load: Load, before: Load | None) -> None:
         """Take in a partial; ``before`` is the one of the same block that it replaces."""
@@ -121,7 +115,9 @@ class Window:
             if self.holds(second):
                 self._sum(load, before)
                 if load.latency:
-                    self._count(second, load.latency, before.latency if before else {})
+                    slot, newest = second // SLOT_S, (self.newest or second) // SLOT_S
+                    past = before.latency if before else {}
+                    self._latencies.add(slot, newest, load.latency, past)
         for pod, gauge in load.pods.items():
             self._observe_pod(pod, gauge)
         for variant, report in load.replicas.items():
@@ -186,25 +182,18 @@ class Window:
         """The latency sketch of about the newest ``seconds`` (whole slots)."""
         if self.newest is None:
             return {}
-        since = (self.newest - seconds + 1) // SLOT_S
-        merged: dict[int, int] = {}
-        for slot, counts in self._latencies.items():
-            if slot >= since:
-                for index, count in _unpacked(counts).items():
-                    merged[index] = merged.get(index, 0) + count
-        return merged
+        return self._latencies.since((self.newest - seconds + 1) // SLOT_S)
 
     def by_slot(self, seconds: int) -> list[tuple[dict[int, int], int]]:
         """Latency sketch and drops of the slots of about the newest ``seconds``, oldest first."""
         newest = self.newest or 0
         slots = range((newest - seconds + 1) // SLOT_S, newest // SLOT_S + 1)
-        return [(_unpacked(self._latencies.get(at, {})), self.dropped(at)) for at in slots]
+        return [(self._latencies.of(at), self.dropped(at)) for at in slots]
 
     def ended_of(self, second: int) -> tuple[dict[int, int], int]:
         """The latency sketch of the last slot that was over in ``second``, and drops in it."""
         slot = (second + 1) // SLOT_S - 1
-        counts = self._latencies.get(slot)
-        return {} if counts is None else _unpacked(counts), self.dropped(slot)
+        return self._latencies.of(slot), self.dropped(slot)
 
     def dropped(self, slot: int) -> int:
         """Requests that were dropped in a slot."""
@@ -228,15 +217,7 @@ class Window:
 
     def slower(self, slot: int, limits: Sequence[int]) -> list[int]:
         """How many latencies of a slot lie in buckets above each of ``limits``."""
-        counts = self._latencies.get(slot)
-        if counts is None:
-            return [0] * len(limits)
-        if isinstance(counts, dict):
-            return [sum(n for at, n in counts.items() if at > limit) for limit in limits]
-        bits = _FEW_BITS if counts.typecode == _NARROW else _COUNT_BITS
-        mask = (1 << bits) - 1
-        tails = (counts[bisect_left(counts, (limit + 1) << bits) :] for limit in limits)
-        return [sum([value & mask for value in tail]) for tail in tails]
+        return self._latencies.slower(slot, limits)
 
     def state(self) -> WindowState:
         """All that is held."""
@@ -246,13 +227,13 @@ class Window:
             newest=self.newest,
             first=self.first,
             has_starts=self.has_starts,
-            pods=self.pods,
+            pods={pod: _decided_by(gauge) for pod, gauge in self.pods.items()},
             replicas=self.replicas,
             started_s=self.start_up.seen,
             cause=self.cause,
             in_system=b"" if self.in_system is None else _bytes(self.in_system),
             sums={name: _bytes(array(_COLUMNS[name], held)) for name, held in self._sums.items()},
-            latencies={slot: _unpacked(counts) for slot, counts in self._latencies.items()},
+            latencies=self._latencies.state(),
         )
 
     @classmethod
@@ -268,7 +249,7 @@ class Window:
         made._sums = {
             name: _narrow(_array(_COLUMNS[name], raw)) for name, raw in state.sums.items()
         }
-        made._latencies = dict(state.latencies)
+        made._latencies = Latencies(state.latencies)
         return made
 
     def _hear(self, second: int) -> None:
@@ -294,12 +275,7 @@ class Window:
             self.first = second - SPAN + 1
         slot = second // SLOT_S
         if slot > newest // SLOT_S:
-            oldest = slot - LATENCY_S // SLOT_S
-            for at in list(self._latencies):
-                if at < oldest:
-                    del self._latencies[at]
-                elif at < slot:
-                    self._latencies[at] = _packed(self._latencies[at])
+            self._latencies.move(slot)
 
     def _sum(self, load: Load, before: Load | None) -> None:
         place = load.second % SPAN
@@ -316,19 +292,6 @@ class Window:
                 except OverflowError:
                     column = self._sums[name] = array(form, column)
                     column[place] += more
-
-    def _count(self, second: int, latency: Mapping[int, int], before: Mapping[int, int]) -> None:
-        newest = second if self.newest is None else self.newest
-        slot = second // SLOT_S
-        if slot < newest // SLOT_S - LATENCY_S // SLOT_S:
-            return
-        counts = self._latencies.get(slot)
-        if not isinstance(counts, dict):
-            counts = self._latencies[slot] = {} if counts is None else _unpacked(counts)
-        for index, count in latency.items():
-            more = count - before.get(index, 0)
-            if more:
-                counts[index] = counts.get(index, 0) + more
 
     def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
         """Take in a pod's gauges; the newest counts."""
@@ -363,38 +326,26 @@ def _slice(ring: array[_Number], begin: int, end: int) -> list[_Number]:
     return (ring[low : high + 1] if low <= high else ring[low:] + ring[: high + 1]).tolist()
 
 
-def _packed(counts: dict[int, int] | array[int]) -> array[int]:
-    """In 4 bytes a bucket where its counts are small, else in 8; sorted by bucket."""
-    if isinstance(counts, array):
-        return counts
-    small = max(counts.values(), default=0) < 1 << _FEW_BITS
-    bits = _FEW_BITS if small else _COUNT_BITS
-    form = _NARROW if small else "Q"
-    return array(form, [index << bits | counts[index] for index in sorted(counts)])
-
-
-def _unpacked(counts: dict[int, int] | array[int]) -> dict[int, int]:
-    if isinstance(counts, dict):
-        return counts
-    bits = _FEW_BITS if counts.typecode == _NARROW else _COUNT_BITS
-    mask = (1 << bits) - 1
-    return {value >> bits: value & mask for value in counts}
-
-
 def _narrow(column: array[int]) -> array[int]:
     """The column in 4 bytes a second, where that is enough."""
     return array(_NARROW, column) if max(column) < 1 << 32 else column
+
+
+def _decided_by(gauge: PodGauge) -> PodGauge:
+    """The part of a pod's gauges that anybody here asks for."""
+    return PodGauge(at_us=gauge.at_us, in_flight=gauge.in_flight, queue_depth=gauge.queue_depth)
 
 
 def _bytes(column: array[Any]) -> bytes:
     if sys.byteorder == "big":
         column = array(column.typecode, column)
         column.byteswap()
-    return column.tobytes()
+    return planes(column.tobytes(), column.itemsize)
 
 
 def _array(form: str, raw: bytes) -> array[Any]:
-    column = array(form, raw)
+    column = array(form)
+    column.frombytes(lined(raw, column.itemsize))
     if len(column) != SPAN:
         raise ValueError(f"{len(column)} seconds in place of {SPAN}")
     if sys.byteorder == "big":

@@ -24,10 +24,13 @@ from models.merge import MergeState
 CHECKPOINT_KEY = "checkpoint"
 """Key of a partition's checkpoint; a workload's name has a slash."""
 
-VERSION = f"foretide-snapshot/3 river/{metadata.version('river')}"
+VERSION = f"foretide-snapshot/4 river/{metadata.version('river')}"
 """What a snapshot was written by: another form of state, or another River, is another version."""
 
 _DIGEST = 16
+_LEVEL = 3
+"""Of zlib: a twentieth smaller than with 1, for 10 µs more; 6 would take twice as long."""
+
 _LARGEST = 32 << 20
 """What a snapshot may unfold to, bytes: folded, a message has at most a megabyte."""
 
@@ -83,7 +86,7 @@ class Sealer:
 
     def seal(self, snapshot: Snapshot) -> bytes:
         """Bytes for the topic: version line, seal, compressed state."""
-        body = zlib.compress(_encode(snapshot), 1)
+        body = zlib.compress(_encode(snapshot), _LEVEL)
         return _HEAD + self._digest(body) + body
 
     def open(self, value: bytes) -> Snapshot:

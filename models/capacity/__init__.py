@@ -5,6 +5,7 @@ seen to be fine is never taken for fine by more than one small step.
 Flow: Window -> evidence (a step of 10 s) -> Learner -> Scaler.capacity.
 """
 
-from models.capacity.learner import UNITS, Learner, LearnerState
+from models.capacity.asked import learner_for
+from models.capacity.learner import Learner, LearnerState
 
-__all__ = ["UNITS", "Learner", "LearnerState"]
+__all__ = ["Learner", "LearnerState", "learner_for"]

@@ -90,7 +90,9 @@ def gather(
         return None
     timed = window.total("latency_count", begin, end)
     dropped = window.total("dropped", begin, end)
-    if timed + dropped == 0:
+    # Who drops may tell a latency with it, or none: one request either way.
+    count = max(timed, min(window.total("finished", begin, end), timed + dropped))
+    if count == 0:
         return None
     demand = []
     for meter in meters:
@@ -99,8 +101,6 @@ def gather(
             return None
         demand.append(value)
     slow, late = window.slower(slot, limits)
-    # Who drops may tell a latency with it, or none: one request either way.
-    count = max(timed, min(window.total("finished", begin, end), timed + dropped))
     mean_us = window.total("latency_us", begin, end) / timed if timed else 1.0
     return Evidence(
         demand=tuple(demand),

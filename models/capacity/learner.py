@@ -42,10 +42,6 @@ as high as the load that it can carry for long (docs/capacity.md)."""
 TOLD_S = 3600
 """How long a change of release is told of."""
 
-UNITS: tuple[Unit, ...] = ("requests", "concurrency", "tokens")
-"""What is learned in where the user does not say; the first stands until another is better.
-Requests come from outside; concurrency has the queue in it that it should foretell."""
-
 _NOUN = {"concurrency": "concurrent", "requests": "requests/s", "tokens": "tokens/s"}
 
 _FADE_SLOTS = 6

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from struct import Struct as Packing
 from typing import NamedTuple
 
+from models.planes import lined, planes
+
 MOST = 48
 """In flight: with a horizon of more steps only every second, third, ... step is promised."""
 
@@ -45,15 +47,15 @@ class Promises:
         self._packing = _packing(asked + inputs)
         if len(state) % self._packing.size:
             raise ValueError(f"{len(state)} bytes are no whole promises")
-        self._packed = bytearray(state)
+        self._packed = bytearray(lined(state, self._packing.size))
 
     def __len__(self) -> int:
         """How many are in flight."""
         return len(self._packed) // self._packing.size
 
     def state(self) -> bytes:
-        """All of them, packed."""
-        return bytes(self._packed)
+        """All of them, packed, as planes."""
+        return planes(self._packed, self._packing.size)
 
     @property
     def due(self) -> int | None:

@@ -2,8 +2,8 @@
 
 Rule: a replica that has ``n`` requests and ends ``r`` of them a second needs n / r seconds
 (Little's law, with what an average replica ends now); those with least to do are counted first.
-A pod that has said nothing is not known to be done: it is not counted.  Those that are starting
-have nothing to do, and Kubernetes takes them first.
+A pod that says nothing, or has ceased to, is not known to be done: it is not counted.  Those that
+are starting have nothing to do, and Kubernetes takes them first.
 """
 
 from __future__ import annotations
@@ -21,12 +21,7 @@ def drain(replicas: int, context: Context) -> Mark | None:
     budget_s = context.spec.drain.budget_seconds
     if budget_s is None or replicas >= context.current:
         return None
-    done = sum(held <= budget_s * context.ended_per_s for held in context.in_flight.values())
-    since = context.now - max(budget_s, FRESH_S)  # Pods that are gone are still known of.
-    leaving = sum(
-        before - after for at, before, after in context.scaled if at > since and after < before
-    )
-    done = max(done + context.starting - leaving, 0)
+    done = _done(budget_s, context)
     kept = max(replicas, context.current - done)
     if kept == replicas:
         return None
@@ -37,6 +32,24 @@ def drain(replicas: int, context: Context) -> Mark | None:
         constraint="drain.budgetSeconds",
         limit=budget_s,
     )
+
+
+def _done(budget_s: int, context: Context) -> int:
+    """Replicas that may go: they are starting, or can end what they have within the budget.
+
+    Never one of those that are known to be at work: a pod may be starting and tell of itself.
+    None while telemetry is missing, which says of now neither what pods have nor that they start.
+    """
+    if context.missing:
+        return 0
+    held = context.in_flight.values()
+    idle = sum(requests <= budget_s * context.ended_per_s for requests in held)
+    since = context.now - max(budget_s, FRESH_S)  # Pods that are gone are still known of.
+    left = sum(
+        before - after for at, before, after in context.scaled if at > since and after < before
+    )
+    at_work = len(held) - idle
+    return max(min(idle + context.starting - left, context.current - at_work), 0)
 
 
 LEAVING_MOST = 100

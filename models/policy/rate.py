@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from models.domain.decision import Reason
-from models.domain.spec import RatePolicy, Rules
+from models.domain.spec import Behavior, RatePolicy, Rules
 from models.policy.context import Context, Mark
 
 
@@ -41,6 +41,12 @@ def rate(replicas: int, context: Context) -> Mark | None:
         constraint=f"behavior.{name}.policies",
         limit=limit,
     )
+
+
+def longest_s(behavior: Behavior) -> int:
+    """The longest period of any policy, seconds: for so long changes are needed; 0 without one."""
+    policies = [*(behavior.scale_up.policies or ()), *(behavior.scale_down.policies or ())]
+    return max((policy.period_seconds for policy in policies), default=0)
 
 
 def _up(rules: Rules, context: Context) -> int | None:

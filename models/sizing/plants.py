@@ -60,11 +60,12 @@ class Plants:
     def ready(self, startup_steps: int) -> Floats:
         """Replicas that are ready now in each: the least asked for during a start-up."""
         stride = max(-(-startup_steps // STARTING), 1)
-        if stride != self._stride:
+        if stride > self._stride or 2 * stride < self._stride:
             # Another start-up was learned: what is known is the least of all that is remembered.
             self._falling = np.minimum(self._least.min(axis=0), self._falling)
             self._least[...] = self._falling
             self._stride = stride
+        stride = self._stride  # A little longer than it need be, where a start-up wavers.
         closed = min(-(-startup_steps // stride), STARTING)
         if closed <= 0:
             return self.asked

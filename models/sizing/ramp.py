@@ -66,9 +66,11 @@ class Ramp:
         newest = self._values[-steps:]
         return math.fsum(newest) / len(newest)
 
-    def add(self, value: float, horizon_s: float) -> None:
-        """One more step of demand."""
+    def add(self, value: float, horizon_s: float, *, gap: bool = False) -> None:
+        """One more step of demand; after a ``gap`` nothing is known of how it came to it."""
         values, rise, mean = self._values, self._rise, self._mean
+        if gap:
+            del values[:]
         values.append(value)
         if len(values) > self._held:
             del values[0]

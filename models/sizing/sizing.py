@@ -33,12 +33,13 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     """One step that is over.  Demand and capacity in the workload's unit.
 
     ``demand`` of the step; ``requests`` in it, 0 where they say nothing of the demand's noise;
-    ``patience_steps`` how long a request may take; ``centre`` and ``scale`` of the forecast for a
-    horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance`` for
-    scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did; ``slow``
-    requests that really missed the SLO, of so many that ended, None: not measured; ``open`` whether
-    demand is measured at arrival, so that too few replicas do not change it; ``acting`` whether
-    replicas are ours to change; ``window_s`` of scale-in as the user set it, None: not set.
+    ``patience_steps`` how long a request may take; ``centre`` and ``scale`` of the forecast for
+    a horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance``
+    for scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did;
+    ``slow`` requests that really missed the SLO, of so many that ended, None: not measured;
+    ``open`` whether demand is measured at arrival, so that too few replicas do not change it;
+    ``acting`` whether replicas are ours to change; ``gap`` whether steps before it have no
+    value; ``window_s`` of scale-in as the user set it, None: not set.
     """
 
     demand: float
@@ -58,6 +59,7 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     slow: tuple[int, int] | None
     open: bool
     acting: bool = True
+    gap: bool = False
     window_s: int | None = None
 
 
@@ -150,7 +152,7 @@ class Sizing:
 
     def close(self, stride: Stride) -> None:
         """One more step is over."""
-        self._ramp.add(stride.demand, stride.horizon_s)
+        self._ramp.add(stride.demand, stride.horizon_s, gap=stride.gap)
         self._usual += 0.05 * (stride.requests - self._usual) if self._steps else stride.requests
         self.now = self._present(stride)
         if self._plants is None or self._ledger is None:

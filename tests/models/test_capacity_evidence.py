@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,3 +132,13 @@ def test_what_says_nothing() -> None:
     assert seen(window, ready=0) is None
     window.add(load(BEGIN + 85, [0.5]), None)
     assert seen(window) is None  # It has left the window.
+
+
+def test_drops_that_no_end_was_told_of_are_no_request() -> None:
+    window, ready = Window(), Ready()
+    for second in range(BEGIN - 10, BEGIN + 11):
+        told = load(second, [], dropped=1, ready=2)
+        window.add(msgspec.structs.replace(told, finished=0), None)
+        ready.look(window)
+    meters = [DemandMeter(window, "requests")]
+    assert gather(window, BEGIN // 10, meters, (limit(1.0), limit(0.6)), ready) is None

@@ -207,6 +207,10 @@ def test_pause(paused: dict[str, Any], wish: int, kept: int) -> None:
         ({}, 1, 5),
         # Those that are starting have no work.
         ({"starting": 2}, 1, 3),
+        # Those that are starting may say so themselves: three are at work, and none of them goes.
+        ({"in_flight": {"a": 0, "b": 0, "c": 30, "d": 30, "e": 30}, "starting": 2}, 1, 3),
+        # What was said before telemetry went missing says nothing of now.
+        ({"in_flight": {"a": 0, "b": 0}, "starting": 1, "silent_s": 60.0}, 1, 5),
         # Two went 8 s ago; their pods are still known of.
         ({"in_flight": {"a": 0, "b": 0, "c": 0}, "scaled": [(992.0, 7, 5)]}, 1, 4),
         ({"in_flight": {"a": 0, "b": 0, "c": 0}, "scaled": [(980.0, 7, 5)]}, 1, 2),

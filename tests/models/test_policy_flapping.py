@@ -129,7 +129,7 @@ def test_at_an_edge_there_are_few_swings(monkeypatch: pytest.MonkeyPatch) -> Non
         return sum(change.at > SETTLED_S for each in found for change in each)
 
     damped = late()
-    monkeypatch.setattr("models.scaler.GUARDS", tuple(g for g in GUARDS if g is not damping))
+    monkeypatch.setattr("models.policy.guards.GUARDS", tuple(g for g in GUARDS if g is not damping))
     assert damped <= 24
     assert damped < late()
 

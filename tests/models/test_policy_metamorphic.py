@@ -53,20 +53,23 @@ def run(
     factor: int = 1,
     shift: int = 0,
     others: Sequence[str] = (),
+    silent: Sequence[str] = (),
     change: Callable[[list[Load | Progress]], Records] = list,
 ) -> list[Decision]:
     """Decisions on ``counts``, each for 40 s, obeyed at once.
 
     ``factor``: both of tokens, which demand is counted in, and of what a replica serves; requests
     stay as many, because their number says how sure demand is.  ``shift``: of all times, seconds.
-    ``others``: workloads beside it, with demands of their own.  ``change``: what becomes of the
-    records of a step.
+    ``others``: workloads beside it, with demands of their own; ``silent``: with nothing but a spec.
+    ``change``: what becomes of the records of a step.
     """
     names = [W, *others]
     chance = random.Random(3)
     fleet, held = Fleet(lateness_s=1.0, valid_s=30.0), dict.fromkeys(names, 1)
     spec = agent(**SPEC, demand={"unit": "tokens", "perReplica": CAPACITY * factor})
-    specs = tuple(SpecChange(workload=n, revision=1, spec=named(spec, n)) for n in sorted(names))
+    specs = tuple(
+        SpecChange(workload=n, revision=1, spec=named(spec, n)) for n in sorted([*names, *silent])
+    )
     made: list[Decision] = []
     for second, count in enumerate(count for count in counts for _ in range(40)):
         now = BEGIN + shift + second
@@ -153,6 +156,14 @@ def test_a_workload_beside_others_decides_as_alone(counts: list[int]) -> None:
     alone = run(counts)
     beside = run(counts, others=["prod/aa", "prod/zz", "test/bot"])
     assert (beside == alone) is True  # Said so, or pytest would compare them letter by letter.
+
+
+@settings(max_examples=6, deadline=None)
+@given(levels)
+def test_a_workload_beside_an_idle_one_decides_as_alone(counts: list[int]) -> None:
+    alone = run(counts)
+    beside = run(counts, silent=["prod/aa", "prod/zz"])
+    assert (beside == alone) is True
 
 
 @settings(max_examples=6, deadline=None)
@@ -248,7 +259,9 @@ def test_a_larger_wish_never_comes_out_smaller(
         final = wish
         for guard in GUARDS:
             mark = guard(final, context)
-            final = final if mark is None else mark.replicas
+            if mark is not None:
+                assert mark.replicas != final, f"{guard.__name__} changes nothing, and says why"
+                final = mark.replicas
         assert 0 <= final <= 30
         out.append(final)
     assert out == sorted(out)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from models.domain.decision import Decision, Reason
 from models.domain.telemetry import Request, Resource, Telemetry
@@ -107,3 +110,77 @@ def test_paused_at_a_count_it_goes_there_and_stays_within_the_bounds() -> None:
     driver.respec(2, behavior=AT_ONCE, pause={"replicas": 70})
     driver.second(2)
     assert driver.replicas == 20
+
+
+def test_pods_that_ceased_to_report_are_not_known_to_be_done() -> None:
+    driver = Pods(replicas=4)
+    driver.respec(
+        1,
+        behavior=AT_ONCE,
+        drain={"budgetSeconds": 60},
+        demand={"unit": "requests", "perReplica": 10},
+        replicas={"min": 1, "max": 4},
+    )
+    for _ in range(60):
+        driver.pods(0, 0, 0, 0, ended=39)
+    for _ in range(20):
+        driver.pods(ended=39)  # Requests go on; whoever read the pods' gauges is away.
+    for _ in range(600):
+        driver.pods(ended=1)
+    assert driver.replicas == 4
+    for _ in range(5):
+        driver.pods(0, 0, 70, 70, ended=1)
+    assert driver.replicas == 2
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 4), st.sampled_from([5, 60]))
+def test_one_decision_never_takes_who_is_at_work_nor_the_minimum(
+    chance: random.Random, least: int, budget_s: int
+) -> None:
+    driver = Pods(replicas=9)
+    driver.respec(
+        1,
+        behavior=AT_ONCE,
+        drain={"budgetSeconds": budget_s},
+        demand={"unit": "requests", "perReplica": 10},
+        replicas={"min": least, "max": 12},
+    )
+    taken = 0
+    for _ in range(30):
+        in_hand = [chance.choice([0, 1_000_000]) for _ in range(12)]
+        ended = chance.choice([0, 0, 5, 110])
+        for _ in range(chance.randrange(1, 12)):
+            before = driver.replicas
+            driver.pods(*in_hand, ended=ended)
+            if driver.replicas < before:
+                taken += before - driver.replicas
+                at_work = sum(held > 0 for held in in_hand[:before])
+                assert driver.replicas >= max(at_work, least)
+    event(f"taken: {min(taken, 3)}")
+
+
+@pytest.mark.parametrize("asked", [{"replicas": {"min": 1, "max": 4}}, {"pause": {"replicas": 4}}])
+def test_a_person_s_word_holds_whatever_is_being_worked_on(asked: dict[str, Any]) -> None:
+    driver = Pods(replicas=9, behavior=AT_ONCE, drain={"budgetSeconds": 20})
+    for _ in range(5):
+        driver.pods(*[70] * 9)
+    assert driver.replicas >= 9
+    driver.respec(2, behavior=AT_ONCE, drain={"budgetSeconds": 20}, **asked)
+    driver.pods(*[70] * 9)
+    assert driver.replicas == 4
+
+
+def test_a_scale_in_that_nobody_carries_out_is_said_again_in_full() -> None:
+    driver = Pods(
+        obey=False,
+        replicas=6,
+        behavior=AT_ONCE,
+        drain={"budgetSeconds": 300},
+        demand={"unit": "concurrency", "perReplica": 400},
+    )
+    for _ in range(200):
+        driver.pods(0, 0, 0, 90, 90, 90, ended=1)
+    last = [decision.to.replicas["default"] for decision in driver.decisions]
+    assert len(last) > 4  # Every 30 s, for which a decision is valid.
+    assert set(last) == {3}

@@ -109,8 +109,13 @@ def test_from_zero_to_as_many_as_demand_needs() -> None:
     driver.requests(2)
     assert seconds_to_zero(driver) is not None
     driver.requests(60)  # Averaged over three seconds: 20 a second, 4 a replica.
-    assert driver.decisions[-1].reason is Reason.ACTIVATION
     assert driver.replicas == 5
+    last = driver.decisions[-1]
+    # Demand asks for them, and would at any other count: nothing had to be activated.
+    assert (last.reason, last.from_.replicas) == (Reason.BURST, {"default": 0})
+    assert last.binding is not None
+    assert (last.binding.constraint, last.binding.limit) == ("demand", 20.0)
+    assert [stamp.guard for stamp in last.trail] == ["wish"]
 
 
 def test_a_step_rule_in_percent_does_not_keep_it_at_zero() -> None:

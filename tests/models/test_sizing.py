@@ -367,3 +367,26 @@ def test_counting_noise_that_patience_averages_away_is_not_bought_for() -> None:
 def test_what_was_missed_before_forecasts_were_warm_is_nothing_to_learn_from() -> None:
     cold = walked([50.0] * 100, desired=10, ready=10, scale=0.0)
     assert cold.violated is None
+
+
+def test_a_gap_is_no_ramp() -> None:
+    """Two rises of a minute make one; not where nobody knows what was between them."""
+    told, silent = Ramp(STEP_S), Ramp(STEP_S)
+    for ramp in (told, silent):
+        for _ in range(60):
+            ramp.add(100.0, 300.0)
+    rise = [100.0 + 10.0 * place for place in range(1, 16)]
+    for place, value in enumerate(rise):
+        told.add(value, 300.0)
+        silent.add(value, 300.0, gap=place == 9)
+    assert told.projected > rise[-1]
+    assert silent.projected == 0.0
+
+
+def test_a_start_up_that_wavers_does_not_make_plants_forget() -> None:
+    """At 8 and 9 steps buckets are of one and of two steps."""
+    plants = Plants(STEP_S, 1)
+    for step in range(200):
+        plants.ask(wishes(10.0), 0.0)
+        ready = plants.ready(8 + step % 2)
+    assert ready.min() == 10.0

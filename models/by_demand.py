@@ -1,0 +1,45 @@
+"""By demand: what is asked for where the capacity of a replica is known.
+
+Rule: the most of what is there, what is forecast, and what a rise that goes on leads to; a rise
+that is no noise counts at once.
+Flow: DemandMeter, Foresight -> Wish.
+"""
+
+from __future__ import annotations
+
+from models.demand import DemandMeter
+from models.domain.decision import Reason
+from models.foresight import Foresight
+from models.wish import Wish, replicas_for
+
+
+def wanted(
+    demand: DemandMeter,
+    foresight: Foresight,
+    capacity: float,
+    closed: int | None,
+    current: int,
+    ready: int,
+) -> Wish | None:
+    """Replicas for what is there and what is ahead; None: no demand seen yet.
+
+    ``closed`` is the last complete second, ``capacity`` of a replica in demand's unit.  Of 16 now
+    and 24 at the horizon, 8 a replica, it is 3, ``forecast``.
+    """
+    short = demand.short(closed)
+    if short is None:
+        return None
+    ahead, sizing = foresight.ahead(demand), foresight.sizing
+    if ahead is None:
+        return Wish(max(replicas_for(short, capacity), current), Reason.DEMAND, "short", short)
+    # A rise that is no noise counts at once; what may be noise, when its step is over.
+    rises = demand.surely(short, closed) > sizing.now
+    present = short if rises else sizing.now
+    projected = sizing.projected
+    if projected > max(present, ahead):
+        return Wish(replicas_for(projected, capacity), Reason.BURST, "ramp", projected)
+    for_now, for_ahead = replicas_for(present, capacity), replicas_for(ahead, capacity)
+    if for_now > for_ahead:
+        reason = Reason.BURST if present > ready * capacity else Reason.DEMAND
+        return Wish(for_now, reason, "newest", present)
+    return Wish(for_ahead, Reason.FORECAST, "ahead", ahead)
