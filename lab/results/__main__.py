@@ -79,7 +79,7 @@ def main(
     images.mkdir(parents=True, exist_ok=True)
     made = {
         "vs-tuned": figures.against_tuned(
-            verdicts(founds, "traces"), verdicts(founds, "compositions")
+            verdicts(founds, "traces"), verdicts(founds, "weeks"), verdicts(founds, "compositions")
         )
     }
     for trace in chosen.swept:

@@ -17,7 +17,7 @@ from lab.results.on_plant import OnPlant, run_on_plant
 from lab.results.sources import Source
 from lab.traces import Composed, compose, open_trace
 
-Part = Literal["traces", "compositions", "steps", "frontier", "requests"]
+Part = Literal["traces", "compositions", "weeks", "steps", "frontier", "requests"]
 
 SEED = 1
 

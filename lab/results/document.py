@@ -44,7 +44,8 @@ def document(founds: Sequence[Found], written: Written) -> str:
     """The whole text."""
     plan = written.plan
     traces, compositions = verdicts(founds, "traces"), verdicts(founds, "compositions")
-    every = [*traces, *compositions]
+    weeks = verdicts(founds, "weeks")
+    every = [*traces, *weeks, *compositions]
     stepped, swept = _of(founds, "steps"), _of(founds, "frontier")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lab.results", "."),
@@ -62,7 +63,7 @@ def document(founds: Sequence[Found], written: Written) -> str:
         sources=tables.sources(written.sources),
         not_shipped=any(not source.shipped for source in written.sources),
         left_out=written.left_out,
-        targets=tables.targets(traces, compositions),
+        targets=tables.targets(traces, weeks, compositions),
         worst_count=min(WORST, len(every)),
         judged=len(every),
         worst=tables.worst(every, WORST),
@@ -71,6 +72,7 @@ def document(founds: Sequence[Found], written: Written) -> str:
         policies=tables.policies(_of(founds, "traces"), written.sources),
         seeds=f"{plan.seeds[0]} to {plan.seeds[-1]}",
         composed_hours=f"{plan.composed_hours:g}",
+        weeks=tables.weeks(weeks),
         matrix=tables.matrix(compositions, plan),
         compositions=tables.compositions(compositions, plan),
         steps=tables.steps(stepped),

@@ -22,12 +22,13 @@ text { font: 13px system-ui, sans-serif; fill: #57606a }
 .grid { stroke: #d0d7de; stroke-width: 1 } .limit { stroke: #c92a2a; stroke-dasharray: 5 4 }
 .kept { fill: #2b8a3e; opacity: .10 } polyline { fill: none; stroke-width: 2 }
 .ours { stroke: #0b7285; fill: #0b7285 } .tuned { stroke: #d9480f; fill: #d9480f }
+.weeks { stroke: #0b7285; fill: none; stroke-width: 1.5 }
 .small { fill: #0b7285; stroke: none; opacity: .35 } polyline.ours, polyline.tuned { fill: none }
 @media (prefers-color-scheme: dark) {
 text { fill: #9198a1 } .title { fill: #f0f6fc } .grid { stroke: #3d444d }
 .limit { stroke: #ff8787 } .kept { fill: #69db7c; opacity: .14 }
 .ours { stroke: #3bc9db; fill: #3bc9db } .tuned { stroke: #ff922b; fill: #ff922b }
-.small { fill: #3bc9db } polyline.ours, polyline.tuned { fill: none } }
+.small { fill: #3bc9db } .weeks { stroke: #3bc9db } polyline.ours, polyline.tuned { fill: none } }
 </style>"""
 
 
@@ -84,7 +85,9 @@ def frontier(trace: str, founds: Sequence[Found]) -> str:
     return _svg(parts)
 
 
-def against_tuned(traces: Sequence[Verdict], compositions: Sequence[Verdict]) -> str:
+def against_tuned(
+    traces: Sequence[Verdict], weeks: Sequence[Verdict], compositions: Sequence[Verdict]
+) -> str:
     """Every cell: cost over hpa-tuned's at equal violation, by the violation Foretide had."""
     y = Axis(
         name="cost over hpa-tuned's at equal violation",
@@ -102,7 +105,8 @@ def against_tuned(traces: Sequence[Verdict], compositions: Sequence[Verdict]) ->
         f'height="{HEIGHT - BOTTOM - top:.1f}"/>',
     )
     beyond = 0
-    for css, radius, verdicts in (("small", 3.0, compositions), ("ours", 5.0, traces)):
+    layers = (("small", 3.0, compositions), ("weeks", 4.0, weeks), ("ours", 5.0, traces))
+    for css, radius, verdicts in layers:
         for verdict in verdicts:
             violation, cost = verdict.ours.violation, verdict.ours.cost_vs_tuned
             if violation is None or cost is None:
@@ -114,7 +118,8 @@ def against_tuned(traces: Sequence[Verdict], compositions: Sequence[Verdict]) ->
             f'<text x="{WIDTH - RIGHT}" y="{TOP - 8}" text-anchor="end">{beyond} beyond an axis, '
             "drawn at its end</text>"
         )
-    parts += _keys((("ours", "traces"), ("small", "compositions")))
+    keys = (("ours", "traces"), ("weeks", "weeks composed"), ("small", "hours composed"))
+    parts += _keys(keys if weeks else (keys[0], keys[2]))
     return _svg(parts)
 
 

@@ -1,6 +1,6 @@
 """What the document is made of, full or quick.
 
-Rule: seeds and start-ups are all of those named, never a choice of them.
+Rule: seeds and start-ups are all of those named, never a choice of them; whole weeks take turns.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ COMPOSED_HOURS = 36.0
 """Of a trace before it is composed: a day and a half, of which half is scored.  All seven days
 would take five times as long, which is hours on two cores."""
 
+WEEKS = ("azure-conv-2024", "servegen")
+"""Composed as they are, all seven days: a seed has one start-up, the next seed the next."""
+
 STEPPED = ("azure-conv-2024", "servegen", "azure-conv-2023")
 STEPPED_POLICIES = ("foretide", "kpa", "keda", "hpa")
 
@@ -48,6 +51,7 @@ class Plan:
     composed: tuple[str, ...]
     composed_hours: float
     seeds: tuple[int, ...]
+    weeks: tuple[str, ...]
     stepped: tuple[str, ...]
     swept: tuple[str, ...]
     budgets: tuple[float, ...]
@@ -65,6 +69,7 @@ FULL = Plan(
     composed=COMPOSED,
     composed_hours=COMPOSED_HOURS,
     seeds=tuple(range(1, 21)),
+    weeks=WEEKS,
     stepped=STEPPED,
     swept=SWEPT,
     budgets=SWEPT_BUDGETS,
@@ -81,6 +86,7 @@ QUICK = Plan(
     composed=("azure-conv-2024", "azure-conv-2023"),
     composed_hours=12.0,
     seeds=(1, 2, 3),
+    weeks=(),
     stepped=("azure-conv-2023",),
     swept=("azure-conv-2023",),
     budgets=(0.003, 0.01, 0.03),
@@ -116,6 +122,17 @@ def cells(plan: Plan, sources: Sequence[Source]) -> list[Cell]:
         for name in plan.composed
         for startup in plan.startups_s
         for seed in plan.seeds
+    ]
+    found += [
+        Cell(
+            part="weeks",
+            trace=name,
+            startup_s=plan.startups_s[place % len(plan.startups_s)],
+            policies=COMPOSED_POLICIES,
+            recipe=str(seed),
+        )
+        for name in plan.weeks
+        for place, seed in enumerate(plan.seeds)
     ]
     found += [
         Cell(

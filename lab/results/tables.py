@@ -30,9 +30,11 @@ def sources(found: Sequence[Source]) -> str:
     return table(("trace", "file", "what", "ships"), rows, left=4)
 
 
-def targets(traces: Sequence[Verdict], compositions: Sequence[Verdict]) -> str:
-    """How many are kept, and the means."""
-    parts = (traces, compositions, [*traces, *compositions])
+def targets(
+    traces: Sequence[Verdict], weeks: Sequence[Verdict], compositions: Sequence[Verdict]
+) -> str:
+    """How many are kept, and the means; ``weeks`` are compositions of whole traces."""
+    parts = (traces, weeks, compositions, [*traces, *weeks, *compositions])
 
     def row(text: str, of: Callable[[Sequence[Verdict]], str]) -> tuple[str, ...]:
         return text, *(of(part) for part in parts)
@@ -49,14 +51,14 @@ def targets(traces: Sequence[Verdict], compositions: Sequence[Verdict]) -> str:
             lambda p: cost(geometric_mean(map(_vs_hpa, p))),
         ),
     ]
-    return table(("target", "traces", "compositions", "all"), rows)
+    return table(("target", "traces", "weeks composed", "hours composed", "all"), rows)
 
 
 def worst(every: Sequence[Verdict], count: int) -> str:
     """The ``count`` worst, the worst first."""
     rows = [
         (
-            v.found.cell.trace,
+            v.found.cell.trace + (", whole" if v.found.cell.part == "weeks" else ""),
             f"{v.found.cell.startup_s:g}",
             v.found.cell.recipe or "-",
             str(v.missed),
@@ -114,6 +116,13 @@ def matrix(found: Sequence[Verdict], plan: Plan) -> str:
             cells.append(f"{_kept('violation', own)}, {mean}")
         rows.append((trace, *cells))
     return table(("trace", *(f"{startup:g} s" for startup in plan.startups_s)), rows)
+
+
+def weeks(found: Sequence[Verdict]) -> str:
+    """Every seed of whole traces."""
+    head = ("trace", "start-up s", "seed", *OURS, *TUNED, "hpa: cost", "violation %")
+    rows = [(v.found.cell.trace, f"{v.found.cell.startup_s:g}", *_composition(v)) for v in found]
+    return table(head, rows) if rows else "None in a quick report."
 
 
 def compositions(found: Sequence[Verdict], plan: Plan) -> str:

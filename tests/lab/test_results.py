@@ -248,6 +248,9 @@ def test_the_document_has_every_cell_that_was_planned(size: plan.Plan, tmp_path:
     for seed in size.seeds:
         assert sum(line.startswith(f"| {seed} | 1.2") for line in rows) == composed
     assert text.count("<details>") == text.count("</details>") == composed + 3
+    for trace in size.weeks:
+        turns = [row for row in rows if re.match(rf"\| {trace} \| \d+ \| \d+ \| 1\.2", row)]
+        assert len(turns) == len(size.seeds)
     stepped = len(size.stepped) * len(size.startups_s)
     assert text.count(" | 77 | 77 | 77 | 77 |") == stepped
     # Seeds 1 to 5 violate 0.4 to 2 %: two of them keep the budget of 1 %.
@@ -275,7 +278,10 @@ def test_figures_are_svg_and_nothing_is_drawn_outside() -> None:
     cells = [a_cell(part="frontier", violations=v) for v in (0.001, 0.01, 0.1)]
     swept = [found(c, {"violation": 3 * c.violations, "cost_ratio": 9.0}) for c in cells]
     wild = [found(a_cell(), {"violation": 0.9, "cost_vs_tuned": 7.0}), found(a_cell())]
-    drawn = (figures.frontier("<t>", swept), figures.against_tuned(verdicts(wild, "traces"), ()))
+    drawn = (
+        figures.frontier("<t>", swept),
+        figures.against_tuned(verdicts(wild, "traces"), (), ()),
+    )
     for text in drawn:
         circles = [e for e in ET.fromstring(text).iter() if e.tag.endswith("circle")]  # noqa: S314
         assert len(circles) >= 3
