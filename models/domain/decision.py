@@ -137,9 +137,9 @@ class SizingInfo(Struct, frozen=True, gc=False, kw_only=True):
     ``cost`` are what it would have had over the discounted past, as share of demand and as
     capacity bought over demand; ``budget`` is what is planned with now, ``kept`` whether any
     way kept it, and ``price`` what is paid for one budget's worth of violations, a share of cost.
-    ``violated`` is the share that really missed the SLO over the last day (of requests where their
-    latency is told, else of demand), ``regret`` what was really paid
-    over the cheapest way that kept the budget, as a share.  ``None`` is unknown, never zero.
+    ``violated`` is the share that really missed the SLO over the last day, once forecasts were warm
+    (of requests where their latency is told, else of demand), ``regret`` what was really paid over
+    the cheapest way that kept the budget, as a share.  ``None`` is unknown, never zero.
     """
 
     margin: float
