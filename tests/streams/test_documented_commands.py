@@ -158,7 +158,7 @@ def parsed(words: list[str]) -> None:
 def test_there_are_documents_to_read() -> None:
     assert len(EVERYTHING) > 60
     assert {"README.md", "laboratory.md", "results.md"} <= {shown.place for shown in EVERYTHING}
-    assert {shown.words()[0] for shown in EVERYTHING} == set(COMMANDS)
+    assert {shown.words()[0] for shown in EVERYTHING} == {*COMMANDS, "--help"}
 
 
 @pytest.mark.parametrize("shown", EVERYTHING, ids=lambda shown: f"{shown.place}: {shown.line}")
