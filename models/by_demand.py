@@ -32,10 +32,13 @@ def wanted(
     ahead, sizing = foresight.ahead(demand), foresight.sizing
     if ahead is None:
         return Wish(max(replicas_for(short, capacity), current), Reason.DEMAND, "short", short)
-    # A rise that is no noise counts at once; what may be noise, when its step is over.
-    rises = demand.surely(short, closed) > sizing.now
-    present = short if rises else sizing.now
-    projected = sizing.projected
+    if foresight.sized:
+        # A rise that is no noise counts at once; what may be noise, when its step is over.
+        rises = demand.surely(short, closed) > sizing.now
+        present, projected = short if rises else sizing.now, sizing.projected
+    else:
+        # Capacity was unknown a moment ago: what sizing knows of demand is older than that.
+        present, projected = short, 0.0
     if projected > max(present, ahead):
         return Wish(replicas_for(projected, capacity), Reason.BURST, "ramp", projected)
     for_now, for_ahead = replicas_for(present, capacity), replicas_for(ahead, capacity)

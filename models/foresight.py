@@ -72,14 +72,12 @@ class Foresight:
             value = demand.step(step)
             if value is None:
                 continue
-            before = self.forecaster.outlook
             self.forecaster.close(step, value, demand.starts(step), ahead)
-            gap = before is not None and before.step + 1 < step
-            self._size(step, value, given, gap=gap)
+            self._size(step, value, given)
             ended = True
         return ended
 
-    def _size(self, step: int, value: float, given: Given, *, gap: bool) -> None:
+    def _size(self, step: int, value: float, given: Given) -> None:
         """Score what could have been done in a step that is over, and what was done."""
         outlook, spec, demand = self.forecaster.outlook, given.spec, given.demand
         if given.capacity is None or outlook is None:
@@ -92,6 +90,7 @@ class Foresight:
         limits = given.limits.at(float(demand.end_of(step)), given.horizon_s)
         self.sizing.close(
             Stride(
+                step=step,
                 demand=value,
                 requests=demand.requests(step),
                 patience_steps=demand.patience_steps,
@@ -109,7 +108,6 @@ class Foresight:
                 slow=_slow(step, given),
                 open=demand.open,
                 acting=spec.mode == "Active" and not spec.pause.any,
-                gap=gap,
                 window_s=spec.behavior.scale_down.stabilization_window_seconds,
             )
         )
@@ -128,6 +126,12 @@ class Foresight:
         centre, scale = self._expected(outlook)
         scale = self.sizing.scale(centre, scale, demand.patience_steps)
         return max(centre + self.sizing.margin * scale, 0.0)
+
+    @property
+    def sized(self) -> bool:
+        """Whether sizing has closed the newest step; not where its capacity was unknown."""
+        outlook = self.forecaster.outlook
+        return outlook is not None and self.sizing.step == outlook.step
 
     def record(self, workload: str, demand: DemandMeter) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.

@@ -26,20 +26,21 @@ def steps_to_know(requests: float, patience_steps: int) -> int:
     >>> steps_to_know(250.0, 6)
     4
     """
-    steps = math.ceil(SURE / requests) if requests > 0 else 1
-    return min(steps, MOST_STEPS, max(patience_steps, 1))
+    most = min(MOST_STEPS, max(patience_steps, 1))
+    if requests <= 0:
+        return 1
+    return most if requests * most <= SURE else math.ceil(SURE / requests)
 
 
-def averaged(scale: float, centre: float, requests: float, steps: int) -> float:
+def averaged(scale: float, centre: float, apiece: float, steps: int) -> float:
     """The scale of misses of a mean of ``steps``, from ``scale`` of misses of one step.
 
-    Both and ``centre`` are demand.  Of one step with ``requests`` the variance of a Poisson count
-    is ``centre``² / ``requests``; of it 1/``steps`` is left in the mean, and all of the rest.
+    Both and ``centre`` are demand, ``apiece`` is what a request of a step adds to its demand.  The
+    variance of a Poisson count of ``centre`` / ``apiece`` requests is ``centre`` · ``apiece`` in
+    demand; of it 1/``steps`` is left in the mean, and all of the rest.
 
-    >>> round(averaged(3.0, 20.0, 36.0, 6), 2)
+    >>> round(averaged(3.0, 20.0, 20.0 / 36.0, 6), 2)
     1.76
     """
-    if steps == 1:
-        return scale
-    noise = ABSOLUTE * centre * centre / requests * (1.0 - 1.0 / steps)
+    noise = ABSOLUTE * centre * apiece * (1.0 - 1.0 / steps)
     return math.sqrt(max(scale * scale - noise, LEAST_LEFT * scale * scale))

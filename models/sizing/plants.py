@@ -8,6 +8,8 @@ Flow: wishes of a step -> Plants -> asked, ready -> Ledger.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -22,6 +24,10 @@ HELD = 6
 
 STARTING = 8
 """Closed buckets of a start-up, at most."""
+
+CALM = 1.1
+"""Buckets become shorter again only where so much longer a start-up would fit them too, so that
+one which wavers at an edge does not make plants forget."""
 
 
 class PlantsState(Struct, frozen=True, array_like=True):
@@ -60,12 +66,13 @@ class Plants:
     def ready(self, startup_steps: int) -> Floats:
         """Replicas that are ready now in each: the least asked for during a start-up."""
         stride = max(-(-startup_steps // STARTING), 1)
-        if stride > self._stride or 2 * stride < self._stride:
+        calm = max(math.ceil(CALM * startup_steps / STARTING), 1)
+        if stride > self._stride or calm < self._stride:
             # Another start-up was learned: what is known is the least of all that is remembered.
             self._falling = np.minimum(self._least.min(axis=0), self._falling)
             self._least[...] = self._falling
             self._stride = stride
-        stride = self._stride  # A little longer than it need be, where a start-up wavers.
+        stride = self._stride
         closed = min(-(-startup_steps // stride), STARTING)
         if closed <= 0:
             return self.asked

@@ -29,19 +29,27 @@ FIRST = numbered(1, 5)
 """Followed until the first choice: a margin of 2.5 scales and HPA's window of 300 s."""
 
 
+RECENT = 0.05
+"""Of a step in means of the last minutes."""
+
+LEAST_REQUESTS = 1e-6
+"""In a step, of the last minutes: fewer are none."""
+
+
 class Stride(Struct, frozen=True, kw_only=True, gc=False):
     """One step that is over.  Demand and capacity in the workload's unit.
 
-    ``demand`` of the step; ``requests`` in it, 0 where they say nothing of the demand's noise;
-    ``patience_steps`` how long a request may take; ``centre`` and ``scale`` of the forecast for
-    a horizon from now; ``least`` and ``most`` replicas as the spec bounds them; ``tolerance``
-    for scale-in; ``desired`` and ``ready`` replicas as reported, None where nobody did;
-    ``slow`` requests that really missed the SLO, of so many that ended, None: not measured;
-    ``open`` whether demand is measured at arrival, so that too few replicas do not change it;
-    ``acting`` whether replicas are ours to change; ``gap`` whether steps before it have no
-    value; ``window_s`` of scale-in as the user set it, None: not set.
+    ``step`` is its number; ``demand`` of it; ``requests`` in it, 0 where they say nothing of
+    the demand's noise; ``patience_steps`` how long a request may take; ``centre`` and ``scale``
+    of the forecast for a horizon from now; ``least`` and ``most`` replicas as the spec bounds
+    them; ``tolerance`` for scale-in; ``desired`` and ``ready`` replicas as reported, None where
+    nobody did; ``slow`` requests that really missed the SLO, of so many that ended, None: not
+    measured; ``open`` whether demand is measured at arrival, so that too few replicas do not
+    change it; ``acting`` whether replicas are ours to change; ``window_s`` of scale-in as the
+    user set it, None: not set.
     """
 
+    step: int
     demand: float
     requests: float
     patience_steps: int
@@ -59,7 +67,6 @@ class Stride(Struct, frozen=True, kw_only=True, gc=False):
     slow: tuple[int, int] | None
     open: bool
     acting: bool = True
-    gap: bool = False
     window_s: int | None = None
 
 
@@ -67,9 +74,11 @@ class SizingState(Struct, frozen=True, array_like=True):
     """A sizing as a snapshot has it."""
 
     steps: int
+    step: int | None
     warm: int
     followed: int
-    usual: float
+    usual: tuple[float, float]
+    """Requests and demand in a step, as a mean of the last minutes."""
     now: float
     real: tuple[float, float, float, float]
     """(violated, demand) of a day, (paid, demand) of the ledger's past."""
@@ -92,6 +101,7 @@ class Sizing:
         "_keep",
         "_keep_day",
         "_ledger",
+        "_level",
         "_measured",
         "_missed",
         "_paid",
@@ -103,6 +113,7 @@ class Sizing:
         "_warm",
         "now",
         "standing",
+        "step",
     )
 
     def __init__(self, step_s: int) -> None:
@@ -114,8 +125,10 @@ class Sizing:
         self._warm = 0
         """Steps since the forecaster was cold."""
         self._followed = FIRST
-        self._usual = 0.0
-        """Requests in a step, as a mean of the last minutes."""
+        self.step: int | None = None
+        """The newest step that was closed."""
+        self._usual = self._level = 0.0
+        """Requests and demand in a step, as a mean of the last minutes."""
         self._missed = self._day = 0.0
         """What really missed the SLO, and all of it, by the day's half-life: requests where their
         latency is told, else demand."""
@@ -145,15 +158,28 @@ class Sizing:
         """Demand if a ramp that is under way goes on; 0 where there is none."""
         return self._ramp.projected
 
+    def _count(self, stride: Stride) -> None:
+        """Requests and demand of the last minutes; too few to be told apart from none are none."""
+        if self._steps == 0:
+            self._usual, self._level = stride.requests, stride.demand
+        self._usual += RECENT * (stride.requests - self._usual)
+        self._level += RECENT * (stride.demand - self._level)
+        if self._usual < LEAST_REQUESTS:
+            self._usual = self._level = 0.0
+
     def scale(self, centre: float, scale: float, patience_steps: int) -> float:
         """``scale`` of the forecast's misses without the noise that patience averages away."""
         steps = steps_to_know(self._usual, patience_steps)
-        return averaged(scale, centre, self._usual, steps)
+        if steps == 1:
+            return scale
+        return averaged(scale, centre, self._level / self._usual, steps)
 
     def close(self, stride: Stride) -> None:
         """One more step is over."""
-        self._ramp.add(stride.demand, stride.horizon_s, gap=stride.gap)
-        self._usual += 0.05 * (stride.requests - self._usual) if self._steps else stride.requests
+        gap = self.step is not None and stride.step != self.step + 1
+        self.step = stride.step
+        self._ramp.add(stride.demand, stride.horizon_s, gap=gap)
+        self._count(stride)
         self.now = self._present(stride)
         if self._plants is None or self._ledger is None:
             begin = stride.desired if stride.desired is not None else stride.least
@@ -259,7 +285,11 @@ class Sizing:
         if not stride.acting:
             self._missed = self._day = self._paid = self._demand = 0.0
             return
-        if stride.desired is None or stride.ready is None or not scored:
+        if stride.desired is None or stride.ready is None:
+            return
+        moved = self._desired not in (None, stride.desired)
+        self._desired = stride.desired
+        if not scored:
             return
         if stride.slow is not None and not self._measured:
             # From now on requests are counted, and no longer demand.
@@ -272,8 +302,6 @@ class Sizing:
         else:
             over = self.now > stride.ready * stride.capacity * (1.0 + 1e-9)
             missed, ended = stride.demand * over, stride.demand
-        moved = self._desired not in (None, stride.desired)
-        self._desired = stride.desired
         action = ACTION_S / self._step_s if moved else 0.0
         self._missed = self._missed * self._keep_day + missed
         self._day = self._day * self._keep_day + ended
@@ -286,7 +314,8 @@ class Sizing:
             steps=self._steps,
             warm=self._warm,
             followed=self._followed,
-            usual=self._usual,
+            step=self.step,
+            usual=(self._usual, self._level),
             now=self.now,
             real=(self._missed, self._day, self._paid, self._demand),
             desired=self._desired,
@@ -301,7 +330,8 @@ class Sizing:
     def restored(cls, step_s: int, state: SizingState) -> Sizing:
         """The sizing of a state: it goes on as the one that the state was taken of."""
         made = cls(step_s)
-        made._steps, made._warm, made._usual = state.steps, state.warm, state.usual
+        made._steps, made.step, made._warm = state.steps, state.step, state.warm
+        made._usual, made._level = state.usual
         made._followed = state.followed
         made.now, made.standing, made._desired = state.now, state.standing, state.desired
         made._missed, made._day, made._paid, made._demand = state.real

@@ -25,6 +25,7 @@ STEP_S = 10
 def stride(demand: float, **more: Any) -> Stride:
     return Stride(
         **{
+            "step": 0,
             "demand": demand,
             "requests": 0.0,
             "patience_steps": 1,
@@ -203,8 +204,8 @@ def test_a_ramp_on_noise_is_rare() -> None:
 
 def walked(values: Iterable[float], **more: Any) -> Sizing:
     sizing = Sizing(STEP_S)
-    for value in values:
-        sizing.close(stride(float(value), **more))
+    for step, value in enumerate(values):
+        sizing.close(stride(float(value), **more, step=step))
     return sizing
 
 
@@ -237,7 +238,7 @@ def test_the_followed_candidate_keeps_the_budget_on_what_comes() -> None:
             ready = min(asked[-4:])
             missed += value * (value > ready)
             total += value
-        sizing.close(stride(value, centre=50.0))
+        sizing.close(stride(value, centre=50.0, step=place))
         wished.append(math.ceil(max(sizing.now, 50.0 + sizing.margin)))
         asked.append(max(wished[-sizing.window_s // STEP_S :]))
     assert 0.0005 < missed / total <= 0.01
@@ -248,9 +249,9 @@ def test_saturated_steps_of_closed_traffic_say_nothing_of_larger_plants() -> Non
     flow = [50.0] * 200 + [500.0] * 200
     told = {"desired": 60, "ready": 60, "centre": 50.0}
     opened, closed = Sizing(STEP_S), Sizing(STEP_S)
-    for value in flow:
-        opened.close(stride(value, **told, open=True))
-        closed.close(stride(value, **told, open=False))
+    for step, value in enumerate(flow):
+        opened.close(stride(value, **told, step=step, open=True))
+        closed.close(stride(value, **told, step=step, open=False))
     assert opened._ledger is not None
     assert closed._ledger is not None
     large = numbered(0, len(MARGINS) - 1)
@@ -289,9 +290,9 @@ def test_a_restored_sizing_goes_on_as_the_one_it_was_taken_of(
     kept = walked(values[:before], **more)
     packed = msgspec.msgpack.encode(kept.state())
     other = Sizing.restored(STEP_S, msgspec.msgpack.decode(packed, type=SizingState))
-    for value in values[before:]:
-        kept.close(stride(value, **more))
-        other.close(stride(value, **more))
+    for step, value in enumerate(values[before:], before):
+        kept.close(stride(value, **more, step=step))
+        other.close(stride(value, **more, step=step))
     assert msgspec.msgpack.encode(kept.state()) == msgspec.msgpack.encode(other.state())
 
 
@@ -351,12 +352,15 @@ def test_what_others_do_is_neither_our_violation_nor_our_regret() -> None:
 
 def test_counting_noise_that_patience_averages_away_is_not_bought_for() -> None:
     """36 requests a step say a rate to 17 %; a minute of them to 7 %."""
-    one = walked(noisy(40, 3.0), requests=36.0, patience_steps=1)
-    six = walked(noisy(40, 3.0), requests=36.0, patience_steps=6)
-    many = walked(noisy(40, 3.0), requests=10_000.0, patience_steps=6)
+    one = walked([50.0] * 40, requests=36.0, patience_steps=1)
+    six = walked([50.0] * 40, requests=36.0, patience_steps=6)
+    many = walked([50.0] * 40, requests=10_000.0, patience_steps=6)
     noise = 50.0 / math.sqrt(36.0)
     assert one.scale(50.0, noise, 1) == noise
     assert many.scale(50.0, noise, 6) == noise
+    # Where twice as much is foreseen, of as much a request, its noise is the root of two as much.
+    foreseen = noise * math.sqrt(2.0) * math.sqrt(2 / math.pi)
+    assert six.scale(100.0, foreseen, 6) == pytest.approx(foreseen / math.sqrt(6))
     # The mean absolute deviation of a normal is sqrt(2 / pi) of its standard deviation.
     assert six.scale(50.0, noise * math.sqrt(2 / math.pi), 6) == pytest.approx(
         noise * math.sqrt(2 / math.pi / 6)
@@ -390,3 +394,45 @@ def test_a_start_up_that_wavers_does_not_make_plants_forget() -> None:
         plants.ask(wishes(10.0), 0.0)
         ready = plants.ready(8 + step % 2)
     assert ready.min() == 10.0
+
+
+def test_two_days_without_a_request_are_lived_through() -> None:
+    """Means decay until a machine has no smaller number."""
+    silent = walked([50.0] * 100 + [0.0] * 17_280, requests=0.0, patience_steps=6)
+    sizing = Sizing(STEP_S)
+    for step in range(17_380):
+        demand = 50.0 if step < 100 else 0.0
+        sizing.close(stride(demand, step=step, requests=demand, patience_steps=6))
+    for each in (silent, sizing):
+        assert each.scale(0.0, 1.0, 6) == 1.0
+        assert each.now == 0.0
+
+
+def test_after_a_gap_nothing_is_known_of_a_ramp() -> None:
+    told, silent = Sizing(STEP_S), Sizing(STEP_S)
+    for sizing in (told, silent):
+        for step in range(60):
+            sizing.close(stride(100.0, step=step, horizon_s=300.0))
+    for place in range(15):
+        demand = 110.0 + 10.0 * place
+        told.close(stride(demand, step=60 + place, horizon_s=300.0))
+        silent.close(stride(demand, step=60 + place + (place > 8), horizon_s=300.0))
+    assert told.projected > 250.0
+    assert silent.projected == 0.0
+
+
+@pytest.mark.parametrize("startup_steps", [3, 20, 33, 41, 80])
+def test_who_was_slow_once_is_not_taken_to_be_slow_for_good(startup_steps: int) -> None:
+    """Ready a bucket after a start-up at the latest, whatever it was before."""
+    plants = Plants(STEP_S, 1)
+    for _ in range(200):
+        plants.ask(wishes(1.0), 0.0)
+        plants.ready(100)
+    for _ in range(200):
+        plants.ask(wishes(1.0), 0.0)
+        plants.ready(startup_steps)
+    late = 0
+    while plants.ready(startup_steps).min() < 10.0:
+        plants.ask(wishes(10.0), 0.0)
+        late += 1
+    assert startup_steps < late <= startup_steps * 1.1 + 1 + math.ceil(1.1 * startup_steps / 8)
