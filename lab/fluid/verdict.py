@@ -18,6 +18,10 @@ SHORT_S = 86_400.0
 """A scored part below this has no daily rhythm to foresee."""
 
 
+TIE = 0.0005
+"""Shares below this would be told as 0.0 %."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """``headline`` is one sentence, ``details`` those after it."""
@@ -35,7 +39,12 @@ def verdict(rows: Sequence[Row], budget: float, scored_s: float) -> Verdict:
     kept = [row for row in fair if _violation(row) <= budget]
     ours = next((row for row in fair if row.policy == OURS), None)
     tuned = next((row for row in reached if row.policy == "hpa-tuned"), None)
-    details = [_ours(ours, kept), _best_hpa(ours, tuned), _missed(fair, budget), _short(scored_s)]
+    details = [
+        _ours(ours, kept),
+        _best_hpa(ours, tuned, budget),
+        _missed(fair, budget),
+        _short(scored_s),
+    ]
     return Verdict(
         headline=_headline(ours, fair, kept, budget),
         details=tuple(detail for detail in details if detail),
@@ -52,6 +61,8 @@ def duration(seconds: float) -> str:
 
 def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget: float) -> str:
     allowed = f"{_share(budget)} allowed"
+    if not fair:
+        return "Only policies that know the trace were run: there is nothing to compare."
     if ours is None:
         if not kept:
             return f"No policy kept the violation budget ({allowed}) without knowing the trace."
@@ -60,9 +71,11 @@ def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget
     measured = f"{_share(_violation(ours))} violations, {allowed}"
     if ours not in kept:
         text = f"Foretide missed the violation budget ({measured})"
-        return f"{text}, and so did all others." if not kept else f"{text}; {_cheapest(kept[0])}."
+        if kept:
+            return f"{text}; {_cheapest(kept[0])}."
+        return f"{text}, and so did all others." if len(fair) > 1 else f"{text}."
     text = f"Foretide kept the violation budget ({measured})"
-    if kept[0] is not ours:
+    if kept[0] is not ours and not _close(kept[0], ours):
         return f"{text}, but {kept[0].policy} did so for {_less(kept[0], ours)} less."
     others = len(kept) - 1
     if not others:
@@ -77,15 +90,17 @@ def _ours(ours: Row | None, kept: Sequence[Row]) -> str:
         return ""
     text = f"It cost {_times(ours)}"
     if ours in kept and kept[0] is ours and len(kept) > 1:
-        text += f", {_less(ours, kept[1])} less than the next, {kept[1].policy}"
+        less = "as much as" if _close(ours, kept[1]) else f"{_less(ours, kept[1])} less than"
+        text += f", {less} the next, {kept[1].policy}"
     return f"{text}."
 
 
-def _best_hpa(ours: Row | None, tuned: Row | None) -> str:
-    if ours is None or ours.regret is None or tuned is None:
+def _best_hpa(ours: Row | None, tuned: Row | None, budget: float) -> str:
+    """Nothing where ours is over the budget: who breaks it is cheaper easily."""
+    if ours is None or ours.regret is None or tuned is None or _violation(ours) > budget:
         return ""
     change = f"{_percent(ours.regret)} {'more' if ours.regret > 0 else 'less'}"
-    if abs(ours.regret) < 0.0005:  # noqa: PLR2004 - would be told as 0.0%
+    if abs(ours.regret) < TIE:
         change = "as much"
     return (
         "Against the best HPA for this very trace, which only hindsight can pick "
@@ -117,6 +132,11 @@ def _cheapest(row: Row) -> str:
 
 def _times(row: Row) -> str:
     return f"{_cost(row):.2f} times the least possible"
+
+
+def _close(row: Row, other: Row) -> bool:
+    """Told as 0.0 %."""
+    return abs(_cost(row) - _cost(other)) < TIE * _cost(other)
 
 
 def _less(row: Row, than: Row) -> str:

@@ -48,6 +48,7 @@ class LedgerState(Struct, frozen=True, array_like=True):
     missed: bytes
     cost: bytes
     actions: bytes
+    uncounted: bytes
 
 
 _BELIEVED_COST = 1.0 + MARGIN_COST * MARGINS[None, :] + 0.02 * np.arange(len(WINDOWS_S))[:, None]
@@ -66,6 +67,7 @@ class Ledger:
         "_missed",
         "_step_s",
         "_steps",
+        "_uncounted",
     )
 
     def __init__(self, step_s: int) -> None:
@@ -78,17 +80,30 @@ class Ledger:
         self._missed: Sums = np.zeros(SHAPE)
         self._cost: Sums = np.zeros(SHAPE)
         self._actions = np.zeros(SHAPE, np.float32)
+        self._uncounted = np.zeros(SHAPE, np.uint8)
+        """Newest steps that were not in violation."""
 
     def add(
-        self, demand: float, ready: Floats, asked: Floats, capacity: float, seen: Bools | None
+        self,
+        demand: float,
+        ready: Floats,
+        asked: Floats,
+        capacity: float,
+        seen: Bools | None,
+        averaged: int = 1,
     ) -> None:
         """One step: ``demand`` in its unit, replicas ready and asked for by candidate.
 
-        ``seen``: candidates of which demand would have been what it was; None: of all.
+        ``demand`` is the mean of the newest ``averaged`` steps; where it is too much all of them
+        are in violation, each counted once.  ``seen``: candidates of which demand would have been
+        what it was; None: of all.
         """
         serves = ready * capacity
         over = np.maximum(demand - serves, 0.0)
-        lost = np.where(over > demand * ROUNDING, demand + DEPTH * over, 0.0)
+        np.minimum(self._uncounted + 1, averaged, out=self._uncounted)
+        exceeded = over > demand * ROUNDING
+        lost = np.where(exceeded, self._uncounted * (demand + DEPTH * over), 0.0)
+        self._uncounted[exceeded] = 0
         if seen is not None:
             # As if it had been a step like those before.
             lost = np.where(seen, lost, self.missed() * demand)
@@ -153,6 +168,7 @@ class Ledger:
             missed=self._missed.tobytes(),
             cost=self._cost.tobytes(),
             actions=self._actions.tobytes(),
+            uncounted=self._uncounted.tobytes(),
         )
 
     @classmethod
@@ -162,6 +178,7 @@ class Ledger:
         made._demand, made._steps = state.demand, state.steps
         made._believed = state.believed
         made._actions = np.frombuffer(state.actions, np.float32).reshape(SHAPE).copy()
+        made._uncounted = np.frombuffer(state.uncounted, np.uint8).reshape(SHAPE).copy()
         made._missed = np.frombuffer(state.missed).reshape(SHAPE).copy()
         made._cost = np.frombuffer(state.cost).reshape(SHAPE).copy()
         return made

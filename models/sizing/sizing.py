@@ -84,6 +84,7 @@ class SizingState(Struct, frozen=True, array_like=True):
     """(violated, demand) of a day, (paid, demand) of the ledger's past."""
     desired: int | None
     measured: bool
+    uncounted: int
     standing: Standing | None
     ramp: RampState
     plants: PlantsState | None
@@ -109,6 +110,7 @@ class Sizing:
         "_ramp",
         "_step_s",
         "_steps",
+        "_uncounted",
         "_usual",
         "_warm",
         "now",
@@ -133,6 +135,8 @@ class Sizing:
         """What really missed the SLO, and all of it, by the day's half-life: requests where their
         latency is told, else demand."""
         self._measured = False
+        self._uncounted = 0
+        """Newest steps that were not counted as missed."""
         self._paid = self._demand = 0.0
         """Capacity really paid for, and demand, by the ledger's half-life."""
         self._desired: int | None = None
@@ -180,7 +184,7 @@ class Sizing:
         self.step = stride.step
         self._ramp.add(stride.demand, stride.horizon_s, gap=gap)
         self._count(stride)
-        self.now = self._present(stride)
+        self.now, averaged_steps = self._present(stride)
         if self._plants is None or self._ledger is None:
             begin = stride.desired if stride.desired is not None else stride.least
             self._plants = Plants(self._step_s, begin)
@@ -192,7 +196,7 @@ class Sizing:
         scored = self._warm > stride.startup_steps
         if scored:
             seen = self._seen(stride, ready)
-            ledger.add(self.now, ready, plants.asked, stride.capacity, seen)
+            ledger.add(self.now, ready, plants.asked, stride.capacity, seen, averaged_steps)
         scale = self.scale(stride.centre, stride.scale, stride.patience_steps)
         wanted = np.maximum(stride.centre + MARGINS * scale, max(self.now, self.projected))
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
@@ -203,7 +207,7 @@ class Sizing:
         )
         if scored:
             ledger.act(moved, stride.capacity)
-        self._observe(stride, scored=scored)
+        self._observe(stride, averaged_steps, scored=scored)
         self._steps += 1
         # A window that the user has set is the one that is kept, so it is the one that is scored.
         row = None if stride.window_s is None else nearest(stride.window_s)
@@ -220,16 +224,19 @@ class Sizing:
                 row,
             )
 
-    def _present(self, stride: Stride) -> float:
-        """Demand of the newest steps: as many as are needed to know it, none beyond patience.
+    def _present(self, stride: Stride) -> tuple[float, int]:
+        """Mean demand of the newest steps, and of how many.
 
-        A rise that is no noise (``sure``) is not averaged.
+        Of as many as are needed to know it, none beyond patience; a rise that is no noise
+        (``sure``) is not averaged.
         """
         steps = steps_to_know(self._usual, stride.patience_steps)
         if steps == 1 or stride.requests <= 0:
-            return stride.demand
+            return stride.demand, 1
         mean = self._ramp.mean(steps)
-        return stride.demand if sure(stride.demand, stride.requests) > mean else mean
+        if sure(stride.demand, stride.requests) > mean:
+            return stride.demand, 1
+        return mean, steps
 
     def _seen(self, stride: Stride, ready: Floats) -> Bools | None:
         """Candidates that would have met the demand that was measured; None: all.
@@ -276,8 +283,8 @@ class Sizing:
         best = self._ledger.cheapest(self.standing.budget)
         return self._paid / self._demand / best - 1.0 if best else None
 
-    def _observe(self, stride: Stride, *, scored: bool) -> None:
-        """What really happened in the step.
+    def _observe(self, stride: Stride, averaged_steps: int, *, scored: bool) -> None:
+        """What really happened in the step, or in the steps that its demand is the mean of.
 
         Nothing of it is ours while others scale, and nothing is to be learned of it while the
         forecaster is cold, because all candidates are alike then.
@@ -300,8 +307,11 @@ class Sizing:
         elif self._measured:
             missed = ended = 0.0
         else:
+            self._uncounted = min(self._uncounted + 1, averaged_steps)
             over = self.now > stride.ready * stride.capacity * (1.0 + 1e-9)
-            missed, ended = stride.demand * over, stride.demand
+            missed, ended = self._uncounted * self.now * over, stride.demand
+            if over:
+                self._uncounted = 0
         action = ACTION_S / self._step_s if moved else 0.0
         self._missed = self._missed * self._keep_day + missed
         self._day = self._day * self._keep_day + ended
@@ -320,6 +330,7 @@ class Sizing:
             real=(self._missed, self._day, self._paid, self._demand),
             desired=self._desired,
             measured=self._measured,
+            uncounted=self._uncounted,
             standing=self.standing,
             ramp=self._ramp.state(),
             plants=None if self._plants is None else self._plants.state(),
@@ -335,7 +346,7 @@ class Sizing:
         made._followed = state.followed
         made.now, made.standing, made._desired = state.now, state.standing, state.desired
         made._missed, made._day, made._paid, made._demand = state.real
-        made._measured = state.measured
+        made._measured, made._uncounted = state.measured, state.uncounted
         made._ramp = Ramp.restored(step_s, state.ramp)
         if state.plants is not None and state.ledger is not None:
             made._plants = Plants.restored(step_s, state.plants)

@@ -5,6 +5,7 @@ Rule: heavy imports happen inside commands, so that help is quick; every error s
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -100,25 +101,27 @@ def main() -> None:
         _leave(_run())
     except BrokenPipeError:
         _leave_pipe()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _leave_full(error)
 
 
 def _run() -> int | str | None:
     """The exit status; whoever read our output may have gone, which click and rich exit with 1."""
     try:
-        group(standalone_mode=False)
+        status = group(standalone_mode=False)
+        return status if isinstance(status, int) else 0
     except SystemExit as leave:
         if isinstance(leave.__context__, BrokenPipeError):
             raise leave.__context__ from None
         return leave.code
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    return 0
 
 
 def _leave(status: int | str | None) -> None:
@@ -126,6 +129,14 @@ def _leave(status: int | str | None) -> None:
     if sys.__stdout__ is not None:
         sys.stdout.flush()
     sys.exit(status)
+
+
+def _leave_full(error: OSError) -> None:
+    """Exit where the disk is full, and keep Python from trying to write the rest."""
+    where = error.filename or "the output"
+    click.echo(f"Error: {where} cannot be written: {error.strerror}", err=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(1)
 
 
 def _leave_pipe() -> None:

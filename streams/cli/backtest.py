@@ -202,7 +202,8 @@ def command(
 def _named(policies: str | None) -> list[str]:
     from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
 
-    names = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
+    asked = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
+    names = list(dict.fromkeys(asked))
     unknown = [name for name in names if name not in POLICIES]
     if unknown:
         raise click.BadParameter(
@@ -217,19 +218,21 @@ def _write(found: Backtest, json_out: str | None, series_out: str | None) -> Non
 
     from lab.fluid import series_csv  # noqa: PLC0415 - heavy
 
+    path = json_out
     try:
         if json_out is not None:
             rows = [msgspec.to_builtins(row) for row in found.rows]
             with click.open_file(json_out, "w", encoding="utf-8") as out:
                 out.write(json.dumps({"rows": rows}, allow_nan=False) + "\n")
         if series_out is not None:
+            path = series_out
             with click.open_file(series_out, "w", encoding="utf-8") as out:
                 series_csv.write(found, out)
     except BrokenPipeError:
         raise  # Whoever read our output has gone.
     except OSError as error:
         raise click.ClickException(
-            f"{error.filename} cannot be written: {error.strerror}"
+            f"{error.filename or path} cannot be written: {error.strerror}"
         ) from error
 
 

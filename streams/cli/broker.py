@@ -58,8 +58,12 @@ def _plainly(handler: logging.Handler) -> Iterator[None]:
         log.propagate = propagate
 
 
+REFUSALS = ("authoriz", "authoris", "authentic")
+"""In what aiokafka says where Kafka is there and refuses."""
+
+
 class _Gone(logging.Handler):
-    """Says once in a while that Kafka is away, whatever the errors are in detail."""
+    """Says once in a while that Kafka is away, whatever the errors are in detail, or refuses."""
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(logging.ERROR)
@@ -71,7 +75,9 @@ class _Gone(logging.Handler):
         if now - self._at < SAID_EVERY_S:
             return
         self._at = now
-        click.echo(
-            f"Kafka at {self._bootstrap} went away ({record.getMessage()}); waiting for it",
-            err=True,
-        )
+        said = record.getMessage()
+        if any(word in said.lower() for word in REFUSALS):
+            text = f"Kafka at {self._bootstrap} refuses: {said}"
+        else:
+            text = f"Kafka at {self._bootstrap} went away ({said}); waiting for it"
+        click.echo(text, err=True)

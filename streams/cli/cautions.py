@@ -44,8 +44,13 @@ def runnable(scaler: AgentScaler, names: Sequence[str], source: str = SOURCE) ->
 
 
 def alone(scaler: AgentScaler) -> AgentScaler:
-    """The spec without its pool, which nobody else takes of in a trial."""
-    return scaler.model_copy(update={"spec": scaler.spec.model_copy(update={"pool": None})})
+    """The spec as a trial runs it: without its pool, which nobody else takes of, and not as a shadow.
+
+    A Shadow's past is somebody else's doing, from which it must not learn; in a trial it acts.
+    """
+    mode = "Active" if scaler.spec.mode == "Shadow" else scaler.spec.mode
+    spec = scaler.spec.model_copy(update={"pool": None, "mode": mode})
+    return scaler.model_copy(update={"spec": spec})
 
 
 def of_spec(scaler: AgentScaler) -> list[str]:
@@ -53,6 +58,8 @@ def of_spec(scaler: AgentScaler) -> list[str]:
     spec, told = scaler.spec, []
     if spec.pool is not None:
         told.append(f"pool {spec.pool} limits nothing here: a trial has one workload alone")
+    if spec.mode == "Shadow":
+        told.append("mode: Shadow is run as Active here: what Foretide would have done")
     if spec.pause.any:
         told.append("the spec's pause holds in the trial: Foretide does only what it leaves")
     if spec.schedules:

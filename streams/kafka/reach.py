@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import ssl
 from collections.abc import Iterator
 
 from aiokafka.client import AIOKafkaClient
@@ -70,12 +71,23 @@ class _Collected(logging.Handler):
         cause = record.args[-1] if isinstance(record.args, tuple) and record.args else None
         if isinstance(cause, TimeoutError):
             self.reasons.append(_unanswered())
+        elif isinstance(cause, ssl.SSLError):
+            self.reasons.append(_of_tls(cause))
         elif isinstance(cause, OSError) and cause.errno and cause.errno > 0:
             self.reasons.append(os.strerror(cause.errno))
         elif isinstance(cause, OSError) and cause.strerror:
             self.reasons.append(cause.strerror)
-        else:
+        elif isinstance(cause, Exception):
             self.reasons.append(str(cause) or record.getMessage())
+
+
+def _of_tls(error: ssl.SSLError) -> str:
+    """An SSLError's number is OpenSSL's own, not the system's."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = error.verify_message
+        return f"its certificate is not trusted: {said} (FORETIDE_SSL_CAFILE names whom to trust)"
+    said = (error.reason or str(error)).replace("_", " ").lower()
+    return f"TLS failed: {said} (is FORETIDE_SECURITY_PROTOCOL what this port speaks?)"
 
 
 def _unanswered() -> str:
