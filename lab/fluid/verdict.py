@@ -64,24 +64,30 @@ def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget
     if not fair:
         return "Only policies that know the trace were run: there is nothing to compare."
     if ours is None:
-        if not kept:
-            return f"No policy kept the violation budget ({allowed}) without knowing the trace."
-        some = f"{len(kept)} of {len(fair)} policies kept the violation budget ({allowed})"
-        return f"{some}; {kept[0].policy} was the cheapest, at {_times(kept[0])}."
+        return _without_ours(fair, kept, allowed)
     measured = f"{_share(_violation(ours))} violations, {allowed}"
-    if ours not in kept:
-        text = f"Foretide missed the violation budget ({measured})"
-        if kept:
-            return f"{text}; {_cheapest(kept[0])}."
-        return f"{text}, and so did all others." if len(fair) > 1 else f"{text}."
-    text = f"Foretide kept the violation budget ({measured})"
+    if ours in kept:
+        return f"Foretide kept the violation budget ({measured}){_place(ours, fair, kept)}."
+    text = f"Foretide missed the violation budget ({measured})"
+    if kept:
+        return f"{text}; {_cheapest(kept[0])}."
+    return f"{text}, and so did all others." if len(fair) > 1 else f"{text}."
+
+
+def _without_ours(fair: Sequence[Row], kept: Sequence[Row], allowed: str) -> str:
+    if not kept:
+        return f"No policy kept the violation budget ({allowed}) without knowing the trace."
+    some = f"{len(kept)} of {len(fair)} policies kept the violation budget ({allowed})"
+    return f"{some}; {kept[0].policy} was the cheapest, at {_times(kept[0])}."
+
+
+def _place(ours: Row, fair: Sequence[Row], kept: Sequence[Row]) -> str:
+    """Ours among those that kept the budget."""
     if kept[0] is not ours and not _close(kept[0], ours):
-        return f"{text}, but {kept[0].policy} did so for {_less(kept[0], ours)} less."
-    others = len(kept) - 1
-    if not others:
-        alone = ", the only policy that did without knowing the trace" if len(fair) > 1 else ""
-        return f"{text}{alone}."
-    return f"{text} and was the cheapest of the {others + 1} policies that did."
+        return f", but {kept[0].policy} did so for {_less(kept[0], ours)} less"
+    if len(kept) > 1:
+        return f" and was the cheapest of the {len(kept)} policies that did"
+    return ", the only policy that did without knowing the trace" if len(fair) > 1 else ""
 
 
 def _ours(ours: Row | None, kept: Sequence[Row]) -> str:

@@ -44,7 +44,7 @@ def runnable(scaler: AgentScaler, names: Sequence[str], source: str = SOURCE) ->
 
 
 def alone(scaler: AgentScaler) -> AgentScaler:
-    """The spec as a trial runs it: without its pool, which nobody else takes of, and not as a shadow.
+    """The spec as a trial runs it: without its pool, which nobody else takes of, and acting.
 
     A Shadow's past is somebody else's doing, from which it must not learn; in a trial it acts.
     """
