@@ -88,9 +88,9 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 )
 @click.option(
     "--violations",
-    type=options.Number(0, 1),
+    type=options.Number(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="The budget: share of requests, 0 to 1, that may violate. Default: the spec's, else 0.01.",
+    help="The budget: share of requests that may violate; 0.01 is 1 %. Default: the spec's, else 0.01.",
 )
 @click.option(
     "--compose",

@@ -396,6 +396,18 @@ def test_a_start_up_that_wavers_does_not_make_plants_forget() -> None:
     assert ready.min() == 10.0
 
 
+def test_a_mean_that_is_too_much_is_so_for_all_of_its_steps() -> None:
+    """One minute in ten is over; the mean that slides over it is highest for one step alone."""
+    ledger = Ledger(STEP_S)
+    for _ in range(2000):
+        for demand in [50.0] * 59 + [61.0]:
+            one = np.ones(SHAPE, np.float32)
+            ledger.add(demand, one * 60, one * 60, 1.0, None, 6)
+    # Six steps of sixty, and twice the excess.
+    expected = 6 * (61.0 + 2.0 * 1.0) / (59 * 50.0 + 61.0)
+    assert ledger.missed()[0, -1] == pytest.approx(expected, rel=0.15)
+
+
 def test_two_days_without_a_request_are_lived_through() -> None:
     """Means decay until a machine has no smaller number."""
     silent = walked([50.0] * 100 + [0.0] * 17_280, requests=0.0, patience_steps=6)
