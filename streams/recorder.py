@@ -8,9 +8,10 @@ Flow: topics -> Recorder -> a folder that ``replay`` and ``explain`` read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
@@ -35,6 +36,16 @@ FILES = {
 STEPS = "steps.jsonl"
 
 Listener = Callable[[str, bytes], None]
+
+
+@contextlib.contextmanager
+def _named(file: IO[bytes]) -> Iterator[None]:
+    """A failed write does not say of which file it is, as a failed open does."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or file.name
+        raise
 
 
 class Recorder:
@@ -116,7 +127,8 @@ class Recorder:
             await consumer.stop()
         await self._ranges.stop()
         for file in self._files.values():
-            file.close()
+            with _named(file):
+                file.close()
         self._files.clear()
 
     def _raise(self) -> None:
@@ -206,6 +218,7 @@ class Recorder:
         if not self._files:
             self._open()
         self.counts[topic] += 1
-        self._files[topic].write(line + b"\n")
+        with _named(self._files[topic]):
+            self._files[topic].write(line + b"\n")
         if self._listener is not None and topic in FILES:
             self._listener(topic, line)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lab.fluid.backtest import Backtest, Row
 from lab.fluid.shadow import replica_hours
-from lab.fluid.verdict import HINDSIGHT
+from lab.fluid.verdict import HINDSIGHT, share
 from lab.report.axes import TIMES
 
 NOT_REACHED = "\N{EN DASH}"
@@ -44,7 +44,7 @@ COLUMNS = (
         name="violations",
         meaning="share of requests that arrived while too few replicas were ready; red: over the "
         "budget",
-        shown=lambda row, _: share(row.violation),
+        shown=lambda row, _: _share(row.violation),
         bad=_over,
     ),
     Column(
@@ -81,18 +81,18 @@ COLUMNS = (
     Column(
         name="worst hour",
         meaning="violations in the worst hour",
-        shown=lambda row, _: share(row.worst_hour_violation),
+        shown=lambda row, _: _share(row.worst_hour_violation),
     ),
     Column(
         name="worst tenant",
         meaning="violations of the worst tenant",
-        shown=lambda row, _: share(row.worst_tenant_violation),
+        shown=lambda row, _: _share(row.worst_tenant_violation),
     ),
     Column(
         name="unserved",
         meaning="requests that waited at the end of a step, as a share of all; who waits for n "
         "ends counts n times",
-        shown=lambda row, _: share(row.unserved),
+        shown=lambda row, _: _share(row.unserved),
     ),
     Column(
         name="changes/h",
@@ -139,11 +139,8 @@ def times(value: float | None) -> str:
     return NOT_REACHED if value is None else f"{value:.2f}{TIMES}"
 
 
-def share(value: float | None) -> str:
-    """0.37%, 71.6%: as many digits as say something."""
-    if value is None:
-        return NOT_REACHED
-    return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"  # noqa: PLR2004
+def _share(value: float | None) -> str:
+    return NOT_REACHED if value is None else share(value)
 
 
 def _change(value: float | None) -> str:

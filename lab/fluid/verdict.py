@@ -60,12 +60,12 @@ def duration(seconds: float) -> str:
 
 
 def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget: float) -> str:
-    allowed = f"{_share(budget)} allowed"
+    allowed = f"{share(budget)} allowed"
     if not fair:
         return "Only policies that know the trace were run: there is nothing to compare."
     if ours is None:
         return _without_ours(fair, kept, allowed)
-    measured = f"{_share(_violation(ours))} violations, {allowed}"
+    measured = f"{share(_violation(ours))} violations, {allowed}"
     if ours in kept:
         return f"Foretide kept the violation budget ({measured}){_place(ours, fair, kept)}."
     text = f"Foretide missed the violation budget ({measured})"
@@ -110,13 +110,13 @@ def _best_hpa(ours: Row | None, tuned: Row | None, budget: float) -> str:
         change = "as much"
     return (
         "Against the best HPA for this very trace, which only hindsight can pick "
-        f"({_share(_violation(tuned))} violations), it cost {change}."
+        f"({share(_violation(tuned))} violations), it cost {change}."
     )
 
 
 def _missed(fair: Sequence[Row], budget: float) -> str:
     missed = [
-        f"{row.policy} ({_share(_violation(row))})"
+        f"{row.policy} ({share(_violation(row))})"
         for row in sorted(fair, key=_violation)
         if _violation(row) > budget and row.policy != OURS
     ]
@@ -153,7 +153,8 @@ def _percent(share: float) -> str:
     return f"{abs(share):.0%}" if abs(share) >= 0.1 else f"{abs(share):.1%}"  # noqa: PLR2004
 
 
-def _share(value: float) -> str:
+def share(value: float) -> str:
+    """0.37%, 71.6%: as many digits as say something."""
     return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"  # noqa: PLR2004 - digits that say something
 
 

@@ -6,7 +6,8 @@ Flow: demand and Outlook of a step -> Sizing -> Scaler's wish.
 """
 
 from models.sizing.choice import Standing
-from models.sizing.sizing import Sizing, SizingState, Stride
+from models.sizing.sizing import Sizing, SizingState
+from models.sizing.stride import Stride
 
 __all__ = ["Sizing", "SizingState", "Standing", "Stride"]
 """What the Scaler uses."""

@@ -15,15 +15,14 @@ from models.domain.decision import SizingInfo
 from models.sizing.candidates import MARGINS, moved_to, named, nearest, numbered
 from models.sizing.choice import Standing, budget_left, choose
 from models.sizing.counting import averaged, steps_to_know
-from models.sizing.ledger import ACTION_S, HALF_LIFE_S, Ledger, LedgerState
+from models.sizing.ledger import Ledger, LedgerState
 from models.sizing.plants import HELD, Bools, Floats, Plants, PlantsState
 from models.sizing.ramp import Ramp, RampState
+from models.sizing.real import Real, RealState
+from models.sizing.stride import Stride
 
 CHOOSE_S = 300
 """How often the choice is made anew."""
-
-DAY_S = 86_400.0
-"""The budget's window; real violations are forgotten with this half-life."""
 
 FIRST = numbered(1, 5)
 """Followed until the first choice: a margin of 2.5 scales and HPA's window of 300 s."""
@@ -36,40 +35,6 @@ LEAST_REQUESTS = 1e-6
 """In a step, of the last minutes: fewer are none."""
 
 
-class Stride(Struct, frozen=True, kw_only=True, gc=False):
-    """One step that is over.  Demand and capacity in the workload's unit.
-
-    ``step`` is its number; ``demand`` of it; ``requests`` in it, 0 where they say nothing of
-    the demand's noise; ``patience_steps`` how long a request may take; ``centre`` and ``scale``
-    of the forecast for a horizon from now; ``least`` and ``most`` replicas as the spec bounds
-    them; ``tolerance`` for scale-in; ``desired`` and ``ready`` replicas as reported, None where
-    nobody did; ``slow`` requests that really missed the SLO, of so many that ended, None: not
-    measured; ``open`` whether demand is measured at arrival, so that too few replicas do not
-    change it; ``acting`` whether replicas are ours to change; ``window_s`` of scale-in as the
-    user set it, None: not set.
-    """
-
-    step: int
-    demand: float
-    requests: float
-    patience_steps: int
-    centre: float
-    scale: float
-    horizon_s: float
-    startup_steps: int
-    capacity: float
-    least: int
-    most: int
-    tolerance: float
-    budget: float
-    desired: int | None
-    ready: int | None
-    slow: tuple[int, int] | None
-    open: bool
-    acting: bool = True
-    window_s: int | None = None
-
-
 class SizingState(Struct, frozen=True, array_like=True):
     """A sizing as a snapshot has it."""
 
@@ -80,11 +45,7 @@ class SizingState(Struct, frozen=True, array_like=True):
     usual: tuple[float, float]
     """Requests and demand in a step, as a mean of the last minutes."""
     now: float
-    real: tuple[float, float, float, float]
-    """(violated, demand) of a day, (paid, demand) of the ledger's past."""
-    desired: int | None
-    measured: bool
-    uncounted: int
+    real: RealState
     standing: Standing | None
     ramp: RampState
     plants: PlantsState | None
@@ -95,22 +56,14 @@ class Sizing:
     """One workload's sizing; ``close`` it step by step, in order."""
 
     __slots__ = (
-        "_day",
-        "_demand",
-        "_desired",
         "_followed",
-        "_keep",
-        "_keep_day",
         "_ledger",
         "_level",
-        "_measured",
-        "_missed",
-        "_paid",
         "_plants",
         "_ramp",
+        "_real",
         "_step_s",
         "_steps",
-        "_uncounted",
         "_usual",
         "_warm",
         "now",
@@ -121,8 +74,6 @@ class Sizing:
     def __init__(self, step_s: int) -> None:
         """Knows nothing; steps are ``step_s`` seconds."""
         self._step_s = step_s
-        self._keep_day = 0.5 ** (step_s / DAY_S)
-        self._keep = 0.5 ** (step_s / HALF_LIFE_S)
         self._steps = 0
         self._warm = 0
         """Steps since the forecaster was cold."""
@@ -131,15 +82,7 @@ class Sizing:
         """The newest step that was closed."""
         self._usual = self._level = 0.0
         """Requests and demand in a step, as a mean of the last minutes."""
-        self._missed = self._day = 0.0
-        """What really missed the SLO, and all of it, by the day's half-life: requests where their
-        latency is told, else demand."""
-        self._measured = False
-        self._uncounted = 0
-        """Newest steps that were not counted as missed."""
-        self._paid = self._demand = 0.0
-        """Capacity really paid for, and demand, by the ledger's half-life."""
-        self._desired: int | None = None
+        self._real = Real(step_s)
         self._ramp = Ramp(step_s)
         self._plants: Plants | None = None
         self._ledger: Ledger | None = None
@@ -207,7 +150,7 @@ class Sizing:
         )
         if scored:
             ledger.act(moved, stride.capacity)
-        self._observe(stride, averaged_steps, scored=scored)
+        self._real.close(stride, self.now, averaged_steps, scored=scored)
         self._steps += 1
         # A window that the user has set is the one that is kept, so it is the one that is scored.
         row = None if stride.window_s is None else nearest(stride.window_s)
@@ -270,7 +213,7 @@ class Sizing:
     @property
     def violated(self) -> float | None:
         """Share that really missed the SLO over the last day; None: not known yet."""
-        return self._missed / self._day if self._day > 0 else None
+        return self._real.violated
 
     @property
     def regret(self) -> float | None:
@@ -278,45 +221,11 @@ class Sizing:
 
         None: no choice was made yet, no candidate kept it, or the cheapest had no replicas.
         """
-        if self._ledger is None or self.standing is None or self._demand <= 0:
+        cost = self._real.cost
+        if self._ledger is None or self.standing is None or cost is None:
             return None
         best = self._ledger.cheapest(self.standing.budget)
-        return self._paid / self._demand / best - 1.0 if best else None
-
-    def _observe(self, stride: Stride, averaged_steps: int, *, scored: bool) -> None:
-        """What really happened in the step, or in the steps that its demand is the mean of.
-
-        Nothing of it is ours while others scale, and nothing is to be learned of it while the
-        forecaster is cold, because all candidates are alike then.
-        """
-        if not stride.acting:
-            self._missed = self._day = self._paid = self._demand = 0.0
-            return
-        if stride.desired is None or stride.ready is None:
-            return
-        moved = self._desired not in (None, stride.desired)
-        self._desired = stride.desired
-        if not scored:
-            return
-        if stride.slow is not None and not self._measured:
-            # From now on requests are counted, and no longer demand.
-            self._measured = True
-            self._missed = self._day = 0.0
-        if stride.slow is not None:
-            missed, ended = map(float, stride.slow)
-        elif self._measured:
-            missed = ended = 0.0
-        else:
-            self._uncounted = min(self._uncounted + 1, averaged_steps)
-            over = self.now > stride.ready * stride.capacity * (1.0 + 1e-9)
-            missed, ended = self._uncounted * self.now * over, stride.demand
-            if over:
-                self._uncounted = 0
-        action = ACTION_S / self._step_s if moved else 0.0
-        self._missed = self._missed * self._keep_day + missed
-        self._day = self._day * self._keep_day + ended
-        self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
-        self._demand = self._demand * self._keep + stride.demand
+        return cost / best - 1.0 if best else None
 
     def state(self) -> SizingState:
         """All that is remembered."""
@@ -327,10 +236,7 @@ class Sizing:
             step=self.step,
             usual=(self._usual, self._level),
             now=self.now,
-            real=(self._missed, self._day, self._paid, self._demand),
-            desired=self._desired,
-            measured=self._measured,
-            uncounted=self._uncounted,
+            real=self._real.state(),
             standing=self.standing,
             ramp=self._ramp.state(),
             plants=None if self._plants is None else self._plants.state(),
@@ -344,9 +250,8 @@ class Sizing:
         made._steps, made.step, made._warm = state.steps, state.step, state.warm
         made._usual, made._level = state.usual
         made._followed = state.followed
-        made.now, made.standing, made._desired = state.now, state.standing, state.desired
-        made._missed, made._day, made._paid, made._demand = state.real
-        made._measured, made._uncounted = state.measured, state.uncounted
+        made.now, made.standing = state.now, state.standing
+        made._real = Real.restored(step_s, state.real)
         made._ramp = Ramp.restored(step_s, state.ramp)
         if state.plants is not None and state.ledger is not None:
             made._plants = Plants.restored(step_s, state.plants)

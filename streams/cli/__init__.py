@@ -100,11 +100,13 @@ def main() -> None:
     try:
         _leave(_run())
     except BrokenPipeError:
-        _leave_pipe()
+        _leave_unsaid(PIPE_CLOSED, 1, 2)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _leave_full(error)
+        where = error.filename or "the output"
+        click.echo(f"Error: {where} cannot be written: {error.strerror}", err=True)
+        _leave_unsaid(1, 1)
 
 
 def _run() -> int | str | None:
@@ -131,17 +133,9 @@ def _leave(status: int | str | None) -> None:
     sys.exit(status)
 
 
-def _leave_full(error: OSError) -> None:
-    """Exit where the disk is full, and keep Python from trying to write the rest."""
-    where = error.filename or "the output"
-    click.echo(f"Error: {where} cannot be written: {error.strerror}", err=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(1)
-
-
-def _leave_pipe() -> None:
-    """Exit without a word, and keep Python from trying to write the rest."""
+def _leave_unsaid(status: int, *streams: int) -> None:
+    """Exit, and keep Python from trying to write the rest to ``streams``."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
+    for stream in streams:
         os.dup2(nowhere, stream)
-    sys.exit(PIPE_CLOSED)
+    sys.exit(status)

@@ -90,7 +90,8 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
     "--violations",
     type=options.Number(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="The budget: share of requests that may violate; 0.01 is 1 %. Default: the spec's, else 0.01.",
+    help="The budget: share of requests that may violate; 0.01 is 1 %. Default: the spec's, else "
+    "0.01.",
 )
 @click.option(
     "--compose",
@@ -218,31 +219,20 @@ def _write(found: Backtest, json_out: str | None, series_out: str | None) -> Non
 
     from lab.fluid import series_csv  # noqa: PLC0415 - heavy
 
-    path = json_out
-    try:
-        if json_out is not None:
-            rows = [msgspec.to_builtins(row) for row in found.rows]
-            with click.open_file(json_out, "w", encoding="utf-8") as out:
-                out.write(json.dumps({"rows": rows}, allow_nan=False) + "\n")
-        if series_out is not None:
-            path = series_out
-            with click.open_file(series_out, "w", encoding="utf-8") as out:
-                series_csv.write(found, out)
-    except BrokenPipeError:
-        raise  # Whoever read our output has gone.
-    except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or path} cannot be written: {error.strerror}"
-        ) from error
+    if json_out is not None:
+        rows = [msgspec.to_builtins(row) for row in found.rows]
+        with options.writing(json_out), click.open_file(json_out, "w", encoding="utf-8") as out:
+            out.write(json.dumps({"rows": rows}, allow_nan=False) + "\n")
+    if series_out is not None:
+        with options.writing(series_out), click.open_file(series_out, "w", encoding="utf-8") as out:
+            series_csv.write(found, out)
 
 
 def _report(path: Path, found: Backtest, composed: Composed) -> None:
     from lab.fluid.report import render  # noqa: PLC0415 - heavy
 
-    try:
+    with options.writing(path):
         render(path, found, composed.told)
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _show(found: Backtest, composed: Composed) -> None:

@@ -5,16 +5,15 @@ Rule: one line says what cannot be reached and what to do; no library's log, no 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import click
 
 from streams.cli import options
-from streams.kafka.reach import AwayError, reach
+from streams.kafka.reach import AwayError, logged_to, reach
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -30,32 +29,19 @@ def run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
 
 def watch(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that says itself when Kafka is away, and goes on."""
-    with _plainly(logging.NullHandler()):
+    with logged_to(logging.NullHandler()):
         return options.run(work, bootstrap=settings.bootstrap)
 
 
 async def _reached(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     try:
         await reach(settings)
-        with _plainly(_Gone(settings.bootstrap)):
+        with logged_to(_Gone(settings.bootstrap)):
             return await work
     except AwayError as error:
         raise options.away(settings.bootstrap, str(error)) from error
     finally:
         work.close()  # It may not have begun.
-
-
-@contextlib.contextmanager
-def _plainly(handler: logging.Handler) -> Iterator[None]:
-    """Of a broker that is away aiokafka logs dozens of lines a second: ``handler`` has them."""
-    log = logging.getLogger("aiokafka")
-    propagate, log.propagate = log.propagate, False
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.propagate = propagate
 
 
 REFUSALS = ("authoriz", "authoris", "authentic")

@@ -135,14 +135,9 @@ def _progress(horizons: Sequence[int]) -> Iterator[Callable[[int, float], None]]
 def _write(rows: Sequence[Row], path: str) -> None:
     import msgspec  # noqa: PLC0415 - with the rest
 
-    try:
-        with click.open_file(path, "w", encoding="utf-8") as out:
-            told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
-            out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
-    except BrokenPipeError:
-        raise  # Whoever read our output has gone.
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+    with options.writing(path), click.open_file(path, "w", encoding="utf-8") as out:
+        told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
+        out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
 
 
 def _show(rows: Sequence[Row], series: Series) -> None:

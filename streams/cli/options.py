@@ -10,7 +10,8 @@ import difflib
 import math
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,6 +131,22 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, cancel)
     return await task
+
+
+@contextmanager
+def writing(path: object) -> Iterator[None]:
+    """Of an output that turns out not to take what is written: say which.
+
+    Raises ``click.ClickException`` for ``OSError``, but not where a reader has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or path} cannot be written: {error.strerror}"
+        ) from error
 
 
 def writable(*paths: str | None, parents: bool = False) -> None:

@@ -6,7 +6,6 @@ Rule: joins no group and writes nothing to Kafka; what it writes, ``replay`` and
 from __future__ import annotations
 
 import asyncio
-import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,10 +82,10 @@ async def record(settings: Settings, folder: Path, *, follow: bool) -> bool:
         if not follow:
             raise
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None:
             raise  # Not of a file.
         raise click.ClickException(
-            f"{error.filename or folder} cannot be written: {error.strerror}"
+            f"{error.filename} cannot be written: {error.strerror}"
         ) from error
     finally:
         await recorder.stop()

@@ -32,7 +32,8 @@ async def reach(settings: Settings) -> None:
 
     Raises ``AwayError``, after ``PATIENCE_S`` a server at the latest, and ``SecurityError``.
     """
-    with _reasons() as reasons:
+    found = _Collected()
+    with logged_to(found):
         client = AIOKafkaClient(
             **client_options(settings), request_timeout_ms=int(PATIENCE_S * 1000)
         )
@@ -42,21 +43,25 @@ async def reach(settings: Settings) -> None:
         except TimeoutError:
             raise AwayError(_unanswered()) from None
         except (KafkaError, OSError) as error:
-            raise AwayError("; ".join(dict.fromkeys(reasons)) or str(error)) from error
+            raise AwayError("; ".join(dict.fromkeys(found.reasons)) or str(error)) from error
         finally:
             await client.close()
 
 
 @contextlib.contextmanager
-def _reasons() -> Iterator[list[str]]:
-    """Why each server could not be reached: aiokafka says it in its log alone."""
-    log, found = logging.getLogger("aiokafka"), _Collected()
+def logged_to(handler: logging.Handler) -> Iterator[None]:
+    """What aiokafka logs goes to ``handler`` alone.
+
+    It says in its log alone why a server could not be reached, and of a broker that is away it
+    logs dozens of lines a second.
+    """
+    log = logging.getLogger("aiokafka")
     propagate, log.propagate = log.propagate, False
-    log.addHandler(found)
+    log.addHandler(handler)
     try:
-        yield found.reasons
+        yield
     finally:
-        log.removeHandler(found)
+        log.removeHandler(handler)
         log.propagate = propagate
 
 

@@ -18,12 +18,12 @@ from click.testing import CliRunner, Result
 
 import streams.kafka.reach
 from streams import codec, steplog
-from streams.cli import PIPE_CLOSED, broker, group
+from streams.cli import PIPE_CLOSED, broker, group, options
 from streams.cli.record import record
 from streams.demo.options import OccupiedError, earlier
 from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.outbox import Outbox, acknowledged
-from streams.kafka.reach import AwayError, reach
+from streams.kafka.reach import AwayError, logged_to, reach
 from streams.recorder import FILES, STEPS
 from streams.settings import Settings
 
@@ -125,7 +125,7 @@ async def test_a_broker_that_answers_is_reached(embedded: EmbeddedBroker) -> Non
 def test_a_broker_that_goes_away_is_said_once_in_a_while(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with broker._plainly(broker._Gone("here:9092")):
+    with logged_to(broker._Gone("here:9092")):
         for _ in range(100):
             logging.getLogger("aiokafka.consumer.fetcher").error("Failed fetch: %s", "closed")
             logging.getLogger("aiokafka").warning("trying again")
@@ -266,3 +266,19 @@ def test_whoever_reads_may_go_without_a_word(command: tuple[str, ...], tmp_path:
     done = unread(*command, cwd=tmp_path)
     assert done.returncode == PIPE_CLOSED
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_a_full_disk_is_said_of_the_output_that_it_is() -> None:
+    with (
+        pytest.raises(click.ClickException, match=r"^/dev/full cannot be written: No space"),
+        options.writing("/dev/full"),
+        Path("/dev/full").open("w", encoding="utf-8") as out,
+    ):
+        out.write("a row")
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*FORETIDE, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: the output cannot be written: No space left on device\n"
