@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from lab.forecast.row import Row
+from lab.forecast.row import ENOUGH_SCORED, Row
 from lab.traces import Series
 
 COLUMNS = ("horizon", "rel MAE", "covered", "by day", "pinb 95", "pinb 99", "width", "µs")
@@ -47,16 +47,28 @@ def table(rows: Sequence[Row], series: Series) -> Table:
     return made
 
 
-def notes(series: Series) -> tuple[str, ...]:
-    """What the table rests on, in a few lines."""
+def notes(rows: Sequence[Row], series: Series) -> tuple[str, ...]:
+    """What the table of ``rows`` rests on, in a few lines."""
+    scored = max((row.scored for row in rows), default=0)
+    no_days = all(row.coverage_day_min is None for row in rows)
     return (
+        *_dashes(scored, no_days=no_days),
         f"{len(series.values)} steps; the first {series.half} are warm-up, the rest are scored",
         "rel MAE: over the last value's; covered: at or below the 0.95 quantile, and the worst "
         "whole days;",
         "pinball and width (0.95 quantile above the centre) over the mean demand; last-value's "
         "quantile is of a day's residuals",
-        f"µs: median of one update with its quantile; horizons below {series.step_s} s do not "
-        "apply",
+        "µs: median of one update with its quantile",
+    )
+
+
+def _dashes(scored: int, *, no_days: bool) -> tuple[str, ...]:
+    """What a dash is, and what is missing where no row has days."""
+    plain = "-: only the mixture and the last value have quantiles, only the mixture an update"
+    if not no_days:
+        return (plain,)
+    return (
+        f"{plain}; by day takes whole days and {ENOUGH_SCORED:,} scored steps, here are {scored:,}",
     )
 
 

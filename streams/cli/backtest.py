@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import cautions, options, recordings, trials
+from streams.cli import cautions, gaps, options, outputs, recordings, rows, trials
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
 """As ``lab.traces.FORMATS`` (a test says so), which is heavy to import."""
-
-_OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 
 
 @click.command("backtest")
@@ -30,11 +28,8 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
     help="Azure LLM CSV, Mooncake or own JSON lines, ServeGen client CSV, step,value or NAB CSV; "
     "plain or .gz (docs/laboratory.md).",
 )
-@click.option(
-    "--from-log",
-    "log",
-    metavar="FOLDER|TOPIC",
-    help="In place of a trace: a recording of yours (foretide record), or the step log's topic.",
+@recordings.source(
+    "In place of a trace: a recording of yours (foretide record), or the step log's topic."
 )
 @recordings.workload
 @options.bootstrap
@@ -100,9 +95,7 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
     help="Make the trace harder first: a whole number gives tenants, flash crowds and an outage of "
     "that seed; step10x one step to ten times the demand.",
 )
-@click.option(
-    "--json", "json_out", type=_OUT, metavar="OUT", help="Rows as JSON, shares 0 to 1; -: stdout."
-)
+@outputs.as_json("Rows, and what was run,")
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -112,7 +105,7 @@ _OUT = click.Path(dir_okay=False, allow_dash=True, writable=True)
 @click.option(
     "--series",
     "series_out",
-    type=_OUT,
+    type=outputs.FILE,
     metavar="OUT",
     help="What each policy did at every step, as CSV; -: stdout.",
 )
@@ -143,27 +136,27 @@ def command(
       foretide backtest --trace week.60s.csv
       foretide backtest --trace week.60s.csv --startup 300 --policies foretide,hpa,hpa-tuned
       foretide backtest --trace week.60s.csv --compose 7 --json rows.json --series steps.csv
-      foretide backtest --from-log recording --workload prod/support-bot
+      foretide backtest --from recording --workload prod/support-bot
     """
     from lab.fluid.backtest import backtest  # noqa: PLC0415 - heavy
 
     names = _named(policies)
-    if (trace is None) == (log is None):
-        raise click.UsageError("give either --trace FILE or --from-log FOLDER|TOPIC")
-    if violations is not None and (spec is not None or log is not None):
-        raise click.BadParameter(
-            "a spec has its own budget: set slo.violations in it (--spec), or leave this out",
-            param_hint="--violations",
-        )
+    _fitting(trace, log, form, has_budget=spec is not None or log is not None, budget=violations)
+    if str(html) == outputs.STDOUT:
+        raise click.BadParameter("a report is written to a file: name one", param_hint="--html")
+    outputs.writable(
+        {"--json": json_out, "--series": series_out, "--html": None if html is None else str(html)},
+        {"--trace": trace, "--from": log, "--spec": spec},
+    )
     scaler = None if spec is None else trials.scaler(spec)
     if scaler is not None:
         cautions.runnable(scaler, names)
+        cautions.sizable(scaler, names, capacity)
     if log is not None:
-        if form is not None:
-            raise click.BadParameter("a recording has no format", param_hint="--format")
         recorded = recordings.opened(log, workload=workload, spec=scaler, bootstrap=bootstrap)
         scaler = recorded.spec
-        cautions.runnable(scaler, names, "--from-log")
+        cautions.runnable(scaler, names, "--from")
+        cautions.sizable(scaler, names, capacity, "--from")
         trial, composed = trials.of_recording(
             recorded,
             step=step,
@@ -186,18 +179,44 @@ def command(
             hours=hours,
             recipe=recipe,
         )
-    options.writable(json_out, series_out, None if html is None else str(html))
     if scaler is not None:
         cautions.say(cautions.of_spec(scaler))
+        cautions.say(
+            cautions.of_capacity(scaler, names, trial, assumed=log is None and capacity is None)
+        )
         scaler = cautions.alone(scaler)
     cautions.say(cautions.of_trial(trial))
+    ran = rows.Ran(
+        trace=None if trace is None else trace.name,
+        recording=log,
+        form="recording" if trace is None else trials.format_of(trace, form),
+        spec=None if scaler is None else scaler.workload,
+        policies=names,
+        hours=hours,
+        compose=recipe,
+    )
     with trials.progress() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
     if "-" not in {json_out, series_out}:
         _show(found, composed)
-    _write(found, json_out, series_out)
+    _write(found, ran, json_out, series_out)
     if html is not None:
         _report(html, found, composed)
+
+
+def _fitting(
+    trace: Path | None, log: str | None, form: str | None, *, has_budget: bool, budget: float | None
+) -> None:
+    """Refuse options that do not go together."""
+    if (trace is None) == (log is None):
+        raise click.UsageError("give either --trace FILE or --from FOLDER|TOPIC")
+    if budget is not None and has_budget:
+        raise click.BadParameter(
+            "a spec has its own budget: set slo.violations in it (--spec), or leave this out",
+            param_hint="--violations",
+        )
+    if log is not None and form is not None:
+        raise click.BadParameter("a recording has no format", param_hint="--format")
 
 
 def _named(policies: str | None) -> list[str]:
@@ -214,24 +233,21 @@ def _named(policies: str | None) -> list[str]:
     return names
 
 
-def _write(found: Backtest, json_out: str | None, series_out: str | None) -> None:
-    import msgspec  # noqa: PLC0415 - with the rest
-
+def _write(found: Backtest, ran: rows.Ran, json_out: str | None, series_out: str | None) -> None:
     from lab.fluid import series_csv  # noqa: PLC0415 - heavy
 
     if json_out is not None:
-        rows = [msgspec.to_builtins(row) for row in found.rows]
-        with options.writing(json_out), click.open_file(json_out, "w", encoding="utf-8") as out:
-            out.write(json.dumps({"rows": rows}, allow_nan=False) + "\n")
+        with outputs.writing(json_out), click.open_file(json_out, "w", encoding="utf-8") as out:
+            out.write(json.dumps(rows.document(found, ran), allow_nan=False) + "\n")
     if series_out is not None:
-        with options.writing(series_out), click.open_file(series_out, "w", encoding="utf-8") as out:
+        with outputs.writing(series_out), click.open_file(series_out, "w", encoding="utf-8") as out:
             series_csv.write(found, out)
 
 
 def _report(path: Path, found: Backtest, composed: Composed) -> None:
     from lab.fluid.report import render  # noqa: PLC0415 - heavy
 
-    with options.writing(path):
+    with outputs.writing(path):
         render(path, found, composed.told)
 
 
@@ -244,7 +260,9 @@ def _show(found: Backtest, composed: Composed) -> None:
     Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
         table(found.rows, found.trial)
     )
-    for line in (*legend(found.rows), *composed.told, *assumptions(found.trial)):
+    legends = (*rows.unserved(found), *legend(found.rows))
+    missing = gaps.told(found.trial.series)
+    for line in (*legends, *composed.told, *missing, *assumptions(found.trial)):
         click.echo(line)
     if composed.stepped_s is not None:
         parts = []

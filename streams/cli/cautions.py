@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli import gaps
+
 if TYPE_CHECKING:
     from lab.fluid.trial import Trial
-    from models.domain.spec import AgentScaler, Demand
+    from lab.traces import Series
+    from models.domain.spec import AgentScaler
 
 SHORT_S = 6 * 3600
 """Below this the warm-up half has under three hours (docs/results-why.md)."""
@@ -43,6 +46,33 @@ def runnable(scaler: AgentScaler, names: Sequence[str], source: str = SOURCE) ->
         )
 
 
+def sizable(
+    scaler: AgentScaler, names: Sequence[str], capacity: float | None, source: str = SOURCE
+) -> None:
+    """Refuse a spec that, live, gives Foretide nothing to size by.
+
+    ``capacity``: what the command line says of a replica; with it the trial is run, and says what
+    it shows (``of_capacity``).  Raises ``click.BadParameter``.
+    """
+    if "foretide" not in names or capacity is not None:
+        return
+    if per_replica(scaler) is None and scaler.spec.slo is None:
+        raise click.BadParameter(
+            f"the spec of {scaler.workload} has neither demand.perReplica nor slo, and with "
+            "neither nothing is ever scaled: add slo.latencySeconds (what a replica serves is then "
+            "learned) or demand.perReplica, or leave foretide out of --policies",
+            param_hint=source,
+        )
+
+
+def per_replica(scaler: AgentScaler) -> float | None:
+    """What one replica serves within the SLO, of the one target that there is; None: not said."""
+    spec = scaler.spec
+    if spec.variants and spec.variants[0].per_replica is not None:
+        return spec.variants[0].per_replica
+    return spec.demand.per_replica
+
+
 def alone(scaler: AgentScaler) -> AgentScaler:
     """The spec as a trial runs it: without its pool, which nobody else takes of, and acting.
 
@@ -69,16 +99,36 @@ def of_spec(scaler: AgentScaler) -> list[str]:
     return told
 
 
-def of_unit(demand: Demand, per_replica: float | None) -> list[str]:
-    """What of the spec's demand a trace, which has no unit, cannot carry.
+def of_capacity(
+    scaler: AgentScaler, names: Sequence[str], trial: Trial, *, assumed: bool
+) -> list[str]:
+    """That Foretide is told here what, live, it has to learn.
 
-    ``per_replica`` as the spec says it; None: it does not.
+    ``assumed``: nobody said what a replica serves, so that the trace's own mean decides it.
     """
+    if "foretide" not in names or per_replica(scaler) is not None:
+        return []
+    serves = f"{trial.capacity * trial.series.step_s:.6g} a step"
+    if assumed:
+        serves += ", by the trace's own mean; --capacity-per-replica says another"
+    live = "live nothing is scaled by such a spec"
+    missing = "neither demand.perReplica nor slo"
+    if scaler.spec.slo is not None:
+        live, missing = "live it is learned from load and latency", "no demand.perReplica"
+    return [
+        f"the spec has {missing}: {live}; a trial has no latencies, so here Foretide is told from "
+        f"the begin on what a replica serves ({serves})"
+    ]
+
+
+def of_unit(scaler: AgentScaler) -> list[str]:
+    """What of the spec's demand a trace, which has no unit, cannot carry."""
+    demand, serves = scaler.spec.demand, per_replica(scaler)
     if demand.unit == "requests":
         return []
-    if per_replica is None and "unit" not in demand.model_fields_set:
+    if serves is None and "unit" not in demand.model_fields_set:
         return []
-    said = "" if per_replica is None else f", perReplica {per_replica:g},"
+    said = "" if serves is None else f", perReplica {serves:g},"
     return [
         f"demand in {demand.unit}{said} cannot be held against a trace, which has a number "
         "a step and no unit: a replica serves what the trace's own mean asks of it; say it with "
@@ -88,7 +138,8 @@ def of_unit(demand: Demand, per_replica: float | None) -> list[str]:
 
 def of_trial(trial: Trial) -> list[str]:
     """What bounds and length decide before any policy does."""
-    return [*_most(trial), *_least(trial), *_short(trial)]
+    series = trial.series
+    return [*_most(trial), *_least(trial), *of_length(series), *gaps.cautions(series)]
 
 
 def _most(trial: Trial) -> list[str]:
@@ -127,8 +178,9 @@ def _least(trial: Trial) -> list[str]:
     ]
 
 
-def _short(trial: Trial) -> list[str]:
-    length_s = trial.series.length_s
+def of_length(series: Series) -> list[str]:
+    """That a short series teaches little."""
+    length_s = series.length_s
     if length_s >= SHORT_S:
         return []
     return [

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from streams.cli import broker, options
+from streams.cli import broker, options, recordings
 
 if TYPE_CHECKING:
-    from models.domain.decision import Decision, SizingInfo
+    from models.domain.decision import Decision, Inputs, SizingInfo
     from models.domain.outcome import Outcome
     from streams.settings import Settings
 
@@ -35,11 +35,8 @@ T = TypeVar("T")
     "10:42:00 on the day of the newest decision, or Unix seconds such as 1769856120.  "
     "[default: the newest decision]",
 )
-@click.option(
-    "--from",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of a recording (foretide record, or the demo's demo-out), instead of Kafka.",
+@recordings.folder(
+    "A recording (foretide record, or the demo's demo-out), instead of Kafka.",
 )
 def command(*, workload: str, bootstrap: str | None, at: str | None, folder: Path | None) -> None:
     """Explain the decision that held for a workload at a moment: why this number of replicas.
@@ -144,22 +141,21 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
     inputs = decision.inputs
     before = sum(decision.from_.replicas.values())
     after = sum(decision.to.replicas.values())
-    share = "" if inputs.quantile is None else f" (quantile {inputs.quantile:g})"
-    ahead = f"in {inputs.horizon_s:.0f} s; sized for"
+    slo = "no SLO" if inputs.slo_s is None else f"SLO {inputs.slo_s:.2f} s"
+    age = "of unknown age" if inputs.age_s is None else f"{inputs.age_s:.2f} s old"
     lines = [
         f"{decision.workload}: {before} → {after} replicas, because {decision.reason.value}",
         f"  decided {_utc(decision.at)}, {decision.mode}, id {decision.id}",
         "",
         "What was known",
-        f"  demand now        {_n(inputs.demand)} {inputs.unit}",
-        f"  forecast          {_n(inputs.forecast)} {ahead} {_n(inputs.forecast_quantile)}{share}",
+        f"  demand now        {_known(inputs.demand, inputs.unit)}",
+        f"  forecast          {_forecast(inputs)}",
         f"  model             {decision.model.name} ({decision.model.trust}: {decision.model.why})",
-        f"  one replica       {_n(inputs.capacity_per_replica)} {inputs.unit}",
+        f"  one replica       {_known(inputs.capacity_per_replica, inputs.unit)}",
         f"  replicas          {_n(inputs.desired)} asked for, {_n(inputs.ready)} ready, "
         f"{_n(inputs.starting)} starting",
-        f"  latency           {_n(inputs.latency_s)} s at the 0.95 quantile, SLO "
-        f"{_n(inputs.slo_s)} s",
-        f"  telemetry         {_n(inputs.age_s)} s old, {inputs.missing_s} s missing, "
+        f"  latency           {_known(inputs.latency_s, 's at the 0.95 quantile')}, {slo}",
+        f"  telemetry         {age}, {inputs.missing_s} s missing, "
         f"{inputs.corrections} corrections",
         "",
         "How the number came about",
@@ -227,6 +223,22 @@ def _became(outcome: Outcome | None) -> str:
 
 def _utc(at: float) -> str:
     return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _forecast(inputs: Inputs) -> str:
+    """What was foreseen, and what of it counted."""
+    if inputs.forecast is None:
+        return f"none for {inputs.horizon_s:.0f} s ahead"
+    told = f"{inputs.forecast:.2f} in {inputs.horizon_s:.0f} s"
+    if inputs.forecast_quantile is None:
+        return f"{told}; not sized by it"
+    share = "" if inputs.quantile is None else f" (quantile {inputs.quantile:g})"
+    return f"{told}; sized for {inputs.forecast_quantile:.2f}{share}"
+
+
+def _known(value: float | None, unit: str) -> str:
+    """A number with its unit, which what is not known has not."""
+    return "not known" if value is None else f"{_n(value)} {unit}"
 
 
 def _n(value: float | None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import options
+from streams.cli import cautions, gaps, outputs
 from streams.cli.backtest import FORMATS
 
 if TYPE_CHECKING:
@@ -71,13 +71,7 @@ def _horizons(ctx: click.Context, param: click.Parameter, value: str) -> tuple[i
     metavar="N",
     help="Of the chance in what a ServeGen file leaves open.",
 )
-@click.option(
-    "--json",
-    "json_out",
-    type=click.Path(dir_okay=False, allow_dash=True, writable=True),
-    metavar="OUT",
-    help="Rows as JSON; -: stdout.",
-)
+@outputs.as_json("Rows")
 def command(
     *,
     trace: Path,
@@ -97,23 +91,53 @@ def command(
     from lab.forecast import evaluate  # noqa: PLC0415 - heavy
     from lab.traces import TraceError, open_series  # noqa: PLC0415 - heavy
 
+    outputs.writable({"--json": json_out}, {"--trace": trace})
     try:
         series = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
-    options.writable(json_out)
-    longest = (len(series.values) - series.half) * series.step_s
-    if min(horizons) > longest:
-        raise click.BadParameter(
-            f"the scored half of {series.name} has {longest} s; give a shorter one",
-            param_hint="--horizon",
-        )
+    gaps.refuse(series, "--trace")
+    gaps.unscored(series, "--trace")
+    _within(series, horizons)
+    cautions.say([*cautions.of_length(series), *gaps.cautions(series)])
     with _progress(horizons) as progress:
         rows = evaluate(series, horizons, progress)
+    left_out = _left_out(rows, series, horizons)
+    if not any(row.scored for row in rows):
+        raise click.ClickException(
+            f"{series.name}: nothing could be scored: {'; '.join(left_out)}; give a longer trace"
+        )
+    cautions.say(left_out)
     if json_out != "-":
         _show(rows, series)
     if json_out is not None:
         _write(rows, json_out)
+
+
+def _within(series: Series, horizons: Sequence[int]) -> None:
+    """Refuse horizons of which none is within the trace.  Raises ``click.BadParameter``."""
+    longest = (len(series.values) - series.half) * series.step_s
+    if any(series.step_s <= horizon <= longest for horizon in horizons):
+        return
+    raise click.BadParameter(
+        f"{series.name} has steps of {series.step_s} s, of which the scored half has {longest} s: "
+        f"give one from {series.step_s} to {longest}, or a longer trace",
+        param_hint="--horizon",
+    )
+
+
+def _left_out(rows: Sequence[Row], series: Series, horizons: Sequence[int]) -> list[str]:
+    """Horizons that nothing was scored of, and why."""
+    scored = {row.horizon_s for row in rows if row.scored}
+    told = []
+    for horizon in horizons:
+        if horizon in scored:
+            continue
+        why = f"no step of the scored half has a value, and another {horizon} s before it"
+        if horizon < series.step_s:
+            why = f"shorter than a step of {series.step_s} s"
+        told.append(f"{horizon} s ahead is left out: {why}")
+    return told
 
 
 @contextmanager
@@ -135,7 +159,7 @@ def _progress(horizons: Sequence[int]) -> Iterator[Callable[[int, float], None]]
 def _write(rows: Sequence[Row], path: str) -> None:
     import msgspec  # noqa: PLC0415 - with the rest
 
-    with options.writing(path), click.open_file(path, "w", encoding="utf-8") as out:
+    with outputs.writing(path), click.open_file(path, "w", encoding="utf-8") as out:
         told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
         out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
 
@@ -145,8 +169,9 @@ def _show(rows: Sequence[Row], series: Series) -> None:
 
     from lab.forecast.table import notes, table  # noqa: PLC0415 - heavy
 
+    scored = [row for row in rows if row.scored]
     Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
-        table(rows, series)
+        table(scored, series)
     )
-    for line in notes(series):
+    for line in (*notes(scored, series), *gaps.told(series)):
         click.echo(line)

@@ -8,11 +8,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import math
-import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -131,38 +128,3 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, cancel)
     return await task
-
-
-@contextmanager
-def writing(path: object) -> Iterator[None]:
-    """Of an output that turns out not to take what is written: say which.
-
-    Raises ``click.ClickException`` for ``OSError``, but not where a reader has gone.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or path} cannot be written: {error.strerror}"
-        ) from error
-
-
-def writable(*paths: str | None, parents: bool = False) -> None:
-    """Refuse outputs that could not be written, before long work.
-
-    ``parents``: folders that are missing will be made.  Raises ``click.UsageError``: a folder is
-    missing or none, or two outputs are one file.
-    """
-    given = [path for path in paths if path is not None]
-    if len(set(given)) < len(given):
-        raise click.UsageError("two outputs would be written to one place; give each its own")
-    for path in given:
-        folder = Path(path).parent
-        while parents and not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        if path != "-" and not folder.is_dir():
-            raise click.UsageError(f"{path} cannot be written: there is no folder {folder}")
-        if path != "-" and not Path(path).exists() and not os.access(folder, os.W_OK):
-            raise click.UsageError(f"{path} cannot be written: {folder} allows no new files")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import broker, options
+from streams.cli import broker, options, outputs
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -53,7 +53,7 @@ def command(*, bootstrap: str | None, folder: Path, no_follow: bool) -> None:
         raise click.ClickException(
             f"{folder} has a recording already ({there[0]}): give another folder"
         )
-    options.writable(str(folder / META), parents=True)
+    outputs.writable({"--to": str(folder / META)}, parents=True)
     settings = options.settings(bootstrap=bootstrap)
     if not broker.run(settings, record(settings, folder, follow=not no_follow)):
         raise click.ClickException(f"the end of the logs was not reached in {CAUGHT_UP_S:g} s")

@@ -6,8 +6,9 @@ Rule: what the topic still has is recorded into a folder first, so that both are
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,25 @@ from streams.cli import broker, options
 if TYPE_CHECKING:
     from models.domain.spec import AgentScaler
     from streams.recorded import Recorded
+
+NAMES = "--from", "--from-log"
+"""One option, alike wherever a recording is read; the second name is the older one."""
+
+
+def source(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option of a recording's folder, or of the step log's topic; ``text`` is its help."""
+    return click.option(*NAMES, "log", metavar="FOLDER|TOPIC", help=text)
+
+
+def folder(
+    text: str, *, required: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option of a recording's folder; ``text`` is its help."""
+    there = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option(
+        *NAMES, "folder", required=required, type=there, metavar="FOLDER", help=text
+    )
+
 
 workload = click.option(
     "--workload", metavar="NAMESPACE/NAME", help="Of a recording that has several."
@@ -39,7 +59,7 @@ def opened(
             raise click.BadParameter(
                 f"{source} is neither a folder of `foretide record` or `foretide demo` nor the "
                 f"step log's topic, {topic}",
-                param_hint="--from-log",
+                param_hint="--from",
             )
         from streams.cli.record import record  # noqa: PLC0415 - heavy
 

@@ -11,15 +11,11 @@ from pathlib import Path
 
 import click
 
+from streams.cli import recordings
+
 
 @click.command("replay")
-@click.option(
-    "--from",
-    "folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of a recording (foretide record), or of the demo (demo-out).",
-)
+@recordings.folder("A recording (foretide record), or the demo's demo-out.", required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the finding as JSON.")
 def command(*, folder: Path, as_json: bool) -> None:
     """Run a recorded step log through the core, and compare the decisions byte for byte.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import cautions, options, recordings, trials
+from streams.cli import cautions, gaps, options, outputs, recordings, rows, trials
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("shadow")
-@click.option(
-    "--from-log",
-    "log",
-    metavar="FOLDER|TOPIC",
-    help="A recording (foretide record). Default: the step log's topic on Kafka.",
-)
+@recordings.source("A recording (foretide record). Default: the step log's topic on Kafka.")
 @recordings.workload
 @options.bootstrap
 @click.option(
@@ -56,7 +51,7 @@ if TYPE_CHECKING:
     help="What one replica serves in a step, in the unit of the spec's demand. Default: as its "
     "demand.perReplica says.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@outputs.as_json("Rows")
 def command(
     *,
     log: str | None,
@@ -66,7 +61,7 @@ def command(
     startup: float | None,
     step: int,
     capacity: float | None,
-    as_json: bool,
+    json_out: str | None,
 ) -> None:
     """Score what Foretide would have done beside what the running autoscaler did.
 
@@ -77,25 +72,31 @@ def command(
     \b
     Examples:
       foretide shadow --workload prod/support-bot
-      foretide shadow --from-log recording --json
+      foretide shadow --from recording --json rows.json
     """
     from lab.fluid.shadow import shadow  # noqa: PLC0415 - heavy
 
+    outputs.writable({"--json": json_out}, {"--from": log, "--spec": spec})
     scaler = None if spec is None else trials.scaler(spec)
     source = log or f"{options.settings(bootstrap=bootstrap).topic_prefix}steps"
     recorded = recordings.opened(source, workload=workload, spec=scaler, bootstrap=bootstrap)
-    cautions.runnable(recorded.spec, ("foretide",), "--from-log" if spec is None else "--spec")
+    given_by = "--from" if spec is None else "--spec"
+    cautions.runnable(recorded.spec, ("foretide",), given_by)
+    cautions.sizable(recorded.spec, ("foretide",), capacity, given_by)
     trial, composed = trials.of_recording(
         recorded, step=step, startup=startup, capacity=capacity, seed=1
     )
     ran = _ran(recorded, trial)
-    cautions.say([*cautions.of_spec(recorded.spec), *cautions.of_trial(trial)])
+    cautions.say(cautions.of_spec(recorded.spec))
+    cautions.say(cautions.of_capacity(recorded.spec, ("foretide",), trial, assumed=False))
+    cautions.say(cautions.of_trial(trial))
     with trials.progress() as progress:
         found = shadow(trial, ran, spec=cautions.alone(recorded.spec), progress=progress)
-    if as_json:
-        click.echo(json.dumps(_as_json(recorded, found), allow_nan=False))
-    else:
+    if json_out != outputs.STDOUT:
         _show(recorded, found, composed.told)
+    if json_out is not None:
+        with outputs.writing(json_out), click.open_file(json_out, "w", encoding="utf-8") as out:
+            out.write(json.dumps(_as_json(recorded, found), allow_nan=False) + "\n")
 
 
 def _ran(recorded: Recorded, trial: Trial) -> Ran:
@@ -113,15 +114,7 @@ def _ran(recorded: Recorded, trial: Trial) -> Ran:
 
 
 def _as_json(recorded: Recorded, found: Backtest) -> dict[str, object]:
-    import msgspec  # noqa: PLC0415 - with the rest
-
-    from lab.fluid.shadow import replica_hours  # noqa: PLC0415 - heavy
-
     trial = found.trial
-    rows = [
-        {**msgspec.to_builtins(row), "replica_hours": replica_hours(row, found)}
-        for row in found.rows
-    ]
     return {
         "workload": recorded.workload,
         "unit": recorded.unit,
@@ -131,7 +124,7 @@ def _as_json(recorded: Recorded, found: Backtest) -> dict[str, object]:
         "scored_from": recorded.begin + trial.begin_s,
         "scored_s": trial.end_s - trial.begin_s,
         "measured_violation": _measured(recorded, trial),
-        "rows": rows,
+        "rows": rows.as_builtins(found),
     }
 
 
@@ -149,5 +142,6 @@ def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
     Console(width=None if click.get_text_stream("stdout").isatty() else 80).print(
         table(found, recorded.workload, _measured(recorded, found.trial))
     )
-    for line in (verdict(found), *told, *assumptions(found.trial)):
+    missing = gaps.told(found.trial.series)
+    for line in (verdict(found), *rows.unserved(found), *told, *missing, *assumptions(found.trial)):
         click.echo(line)

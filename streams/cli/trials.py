@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import cautions
+from streams.cli import cautions, gaps
 
 if TYPE_CHECKING:
     from lab.fluid.run import Progress
@@ -50,7 +50,7 @@ def of_trace(
         whole = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
-    composed = shaped(whole, hours, recipe)
+    composed = shaped(whole, hours, recipe, "--trace")
     series = composed.series
     given = None if capacity is None else capacity / series.step_s
     least, most, budget = 1, MOST, 0.01
@@ -59,10 +59,10 @@ def of_trace(
         if scaler.spec.slo is not None:
             budget = scaler.spec.slo.violations
         if given is None:
-            per_replica, demand = _per_replica(scaler), scaler.spec.demand
-            cautions.say(cautions.of_unit(demand, per_replica))
-            if per_replica is not None and demand.unit == "requests":
-                given = per_replica / USABLE
+            cautions.say(cautions.of_unit(scaler))
+            serves = cautions.per_replica(scaler)
+            if serves is not None and scaler.spec.demand.unit == "requests":
+                given = serves / USABLE
     try:
         usual = default_capacity(series) if given is None else given
     except TraceError as error:
@@ -79,12 +79,11 @@ def of_trace(
     return made, composed
 
 
-def _per_replica(scaler: AgentScaler) -> float | None:
-    """What one replica serves within the SLO, of the one target that there is."""
-    spec = scaler.spec
-    if spec.variants and spec.variants[0].per_replica is not None:
-        return spec.variants[0].per_replica
-    return spec.demand.per_replica
+def format_of(trace: Path, form: str | None) -> str:
+    """The trace's format: as given, or by its first line."""
+    from lab.traces.reading import format_of, read_text  # noqa: PLC0415 - heavy
+
+    return form or format_of(read_text(trace), str(trace))
 
 
 def of_recording(
@@ -109,8 +108,8 @@ def of_recording(
         series = recorded.series(step or STEP_S)
     except TraceError as error:
         raise click.ClickException(str(error)) from error
-    composed = shaped(series, hours, recipe)
-    per_replica = _per_replica(recorded.spec)
+    composed = shaped(series, hours, recipe, "--from")
+    per_replica = cautions.per_replica(recorded.spec)
     step_s = composed.series.step_s
     if capacity is None and per_replica is None:
         raise click.ClickException(
@@ -137,8 +136,11 @@ def of_recording(
     return made, dataclasses.replace(composed, told=(told, *composed.told))
 
 
-def shaped(series: Series, hours: float | None, recipe: str | None) -> Composed:
-    """The first ``hours`` of it (None: all), composed (None: as it is)."""
+def shaped(series: Series, hours: float | None, recipe: str | None, source: str) -> Composed:
+    """The first ``hours`` of it (None: all), composed (None: as it is).
+
+    What is mostly gaps, or too long, is refused; ``source`` is the option that names it.
+    """
     from lab.traces import LEAST_STEPS, Composed, TraceError, compose  # noqa: PLC0415 - heavy
 
     if hours is not None:
@@ -150,6 +152,9 @@ def shaped(series: Series, hours: float | None, recipe: str | None) -> Composed:
                 param_hint="--hours",
             )
         series = series.first(hours)
+    gaps.refuse(series, source)
+    gaps.unscored(series, source)
+    gaps.too_long(series, source)
     if recipe is None:
         return Composed(series=series, told=())
     try:

@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -193,9 +194,35 @@ def test_the_command_writes_rows_and_steps(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     found = json.loads(rows.read_text())
-    assert list(found) == ["rows"]
+    assert list(found) == ["meta", "rows"]
+    assert found["meta"] == {
+        "version": version("foretide"),
+        "trace": "a.60s.csv",
+        "recording": None,
+        "format": "series",
+        "compose": None,
+        "hours": None,
+        "spec": None,
+        "policies": ["foretide", "hpa", "clairvoyant"],
+        "seed": 1,
+        "steps": 60,
+        "step_s": 60,
+        "missing_steps": 1,
+        "warm_up_steps": 30,
+        "scored_steps": 30,
+        "scored_from_s": 1800.0,
+        "scored_s": 1800.0,
+        "startup_s": 45.0,
+        "capacity_per_replica": pytest.approx(np.nanmean(np.array(values[:30])) / 14),
+        "replicas_min": 1,
+        "replicas_max": MOST,
+        "violations_budget": 0.01,
+    }
     assert [row["policy"] for row in found["rows"]] == ["foretide", "hpa", "clairvoyant"]
-    assert tuple(found["rows"][0]) == Row.__struct_fields__
+    assert tuple(found["rows"][0]) == (*Row.__struct_fields__, "replica_hours")
+    best = found["rows"][2]["replica_hours"]
+    ratio = found["rows"][1]["cost_ratio"]
+    assert found["rows"][1]["replica_hours"] == pytest.approx(ratio * best)
     assert found["rows"][2]["us_per_decision"] is None
     with steps.open(encoding="utf-8") as lines:
         table = list(csv.DictReader(lines))
@@ -334,6 +361,18 @@ def test_the_table_s_own_words_are_told_in_one_line() -> None:
     )
     assert both.count(";") == 1
     assert both.endswith("-: does not apply, or is not known")
+
+
+def test_what_waits_for_long_is_explained_where_it_is(tmp_path: Path) -> None:
+    """600 a minute at a start, 12000 later, and at most 12 replicas of 120."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    given = ["--spec", str(spec), "--policies", "static"]
+    full = write(tmp_path / "a.csv", [600.0] * 20 + [12000.0] * 20)
+    result = CliRunner().invoke(command, ["--trace", str(full), *given])
+    assert "one that waits for n ends counts n times, so that it may exceed 100%" in result.stdout
+    calm = write(tmp_path / "b.csv", [600.0] * 40)
+    assert "n times" not in CliRunner().invoke(command, ["--trace", str(calm), *given]).stdout
 
 
 def test_the_command_prints_the_legend(tmp_path: Path) -> None:

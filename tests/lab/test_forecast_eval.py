@@ -152,6 +152,34 @@ def test_the_command_writes_rows_and_prints_a_table(tmp_path: Path) -> None:
     assert json.loads(alone.stdout)["rows"][0]["horizon_s"] == 60
 
 
+def test_horizons_without_figures_are_told_and_not_shown(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.csv", wave(8).values.tolist())
+    result = CliRunner().invoke(command, ["--trace", str(trace), "--horizon", "30,60,900"])
+    assert result.exit_code == 0, result.output
+    notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    assert "there is little to learn from in 0.13 h" in notes[0]
+    assert notes[1:] == [
+        "note: 30 s ahead is left out: shorter than a step of 60 s",
+        "note: 900 s ahead is left out: no step of the scored half has a value, and another 900 s "
+        "before it",
+    ]
+    assert "30 s" not in result.stdout
+    assert "by day takes whole days and 1,000 scored steps, here are 4" in result.stdout
+
+
+def test_nothing_scored_is_an_error_and_no_table_of_dashes(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.csv", wave(8).values.tolist())
+    result = CliRunner().invoke(command, ["--trace", str(trace), "--step", "60", "--horizon", "30"])
+    assert result.exit_code == 2
+    assert "give one from 60 to 240, or a longer trace" in result.output
+    # Values that have none a horizon before them.
+    values = [600.0, 1.0, *[math.nan] * 3, 5.0, *[math.nan] * 2]
+    gappy = write(tmp_path / "b.csv", values)
+    result = CliRunner().invoke(command, ["--trace", str(gappy), "--horizon", "60"])
+    assert result.exit_code == 1
+    assert "nothing could be scored: 60 s ahead is left out: no step of" in result.output
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -70,8 +70,28 @@ def test_a_unit_that_a_trace_cannot_carry_is_told(
     assert notes(backtest(tmp_path, *more, demand=demand, slo=slo)) == []
 
 
-def test_a_learned_demand_is_no_fault(tmp_path: Path) -> None:
-    assert notes(backtest(tmp_path, demand={}, slo={"latencySeconds": 2.0})) == []
+def test_a_learned_demand_is_no_fault_and_is_said_to_be_told(tmp_path: Path) -> None:
+    given: dict[str, object] = {"demand": {}, "slo": {"latencySeconds": 2.0}}
+    assert notes(backtest(tmp_path, **given)) == []
+    ours = "--policies", "foretide,hpa"
+    (told,) = notes(backtest(tmp_path, *ours, **given))
+    assert told == (
+        "note: the spec has no demand.perReplica: live it is learned from load and latency; a "
+        "trial has no latencies, so here Foretide is told from the begin on what a replica serves "
+        "(42.8571 a step, by the trace's own mean; --capacity-per-replica says another)"
+    )
+    (told,) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", **given))
+    assert told.endswith("what a replica serves (60 a step)")
+
+
+def test_a_spec_that_nothing_can_be_sized_by_is_refused(tmp_path: Path) -> None:
+    ours = "--policies", "foretide,hpa"
+    result = backtest(tmp_path, *ours, demand={})
+    assert result.exit_code == 2
+    assert "--spec: the spec of prod/bot has neither demand.perReplica nor slo" in result.output
+    assert notes(backtest(tmp_path, demand={})) == []
+    (told,) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", demand={}))
+    assert "live nothing is scaled by such a spec" in told
 
 
 def test_a_paused_spec_is_refused_unless_foretide_is_left_out(tmp_path: Path) -> None:

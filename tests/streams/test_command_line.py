@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -179,6 +180,40 @@ def test_an_explanation_tells_the_whole_story() -> None:
     text = explanation(made, None)
     for part in ("2 → 7", "burst", "Why 7", "no outcome yet", "unknown"):
         assert part in text
+
+
+def test_what_is_not_known_has_no_unit_in_an_explanation() -> None:
+    known = decision(7, 3).inputs
+    bare = msgspec.structs.replace(
+        known,
+        demand=None,
+        forecast=None,
+        forecast_quantile=None,
+        capacity_per_replica=None,
+        age_s=None,
+        latency_s=None,
+        slo_s=None,
+    )
+    text = explanation(msgspec.structs.replace(decision(7, 3), inputs=bare), None)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "demand now not known" in lines
+    assert f"forecast none for {known.horizon_s:.0f} s ahead" in lines
+    assert "one replica not known" in lines
+    assert "latency not known, no SLO" in lines
+    assert any(line.startswith("telemetry of unknown age, ") for line in lines)
+    slow = msgspec.structs.replace(bare, latency_s=2.5, slo_s=10.0)
+    text = explanation(msgspec.structs.replace(decision(7, 3), inputs=slow), None)
+    assert "latency           2.50 s at the 0.95 quantile, SLO 10.00 s" in text
+
+
+@pytest.mark.parametrize("name", ["--from", "--from-log"])
+@pytest.mark.parametrize("command", [["replay"], ["explain", "a/b"], ["backtest"], ["shadow"]])
+def test_a_recording_is_named_alike_everywhere(
+    tmp_path: Path, command: list[str], name: str
+) -> None:
+    result = CliRunner().invoke(group, [*command, name, str(tmp_path)])
+    assert result.exit_code == 1
+    assert "is not a readable recording" in result.output
 
 
 def test_a_kubeconfig_that_is_none_is_said_to_be_none() -> None:

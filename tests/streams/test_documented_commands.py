@@ -39,13 +39,13 @@ RUN = {
         "What became of it: applied",
     ),
     "replay --from demo-out": ("decisions: identical, byte for byte, to the", "recorded"),
-    "backtest --from-log demo-out --policies foretide,hpa,hpa-tuned": (
+    "backtest --from demo-out --policies foretide,hpa,hpa-tuned": (
         "prod/code-assistant, start-up",
         "policy cost violation at 1 % vs tuned unserved worst h tenant acts/h",
         "concurrency as recorded, second by second; start-up",
         "steps of 60 s; the first half is warm-up, the last",
     ),
-    "shadow --from-log demo-out": (
+    "shadow --from demo-out": (
         "what ran foretide",
         "replica-hours",
         "cost, times the clairvoyant's",

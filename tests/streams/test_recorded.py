@@ -235,7 +235,11 @@ def test_shadow_scores_what_ran_and_foretide_alike(tmp_path: Path) -> None:
     assert ran["violation"] == ran["unserved"] == ran["actions_per_hour"] == 0
     assert ours["policy"] == "foretide"
     assert 1.0 <= ours["cost_ratio"] < 2.0
-    done = foretide("shadow", "--from-log", folder)
+    done = foretide("shadow", "--from", folder, "--json", str(tmp_path / "rows.json"))
+    written = json.loads((tmp_path / "rows.json").read_text())
+    for row in (*written["rows"], *found["rows"]):
+        del row["us_per_decision"]
+    assert written == found
     assert "what ran" in done.stdout
     assert "4.00" in done.stdout
     assert "fewer replica-hours" in done.stdout
@@ -283,7 +287,7 @@ def test_commands_say_what_to_do(
 
 
 def test_a_trace_or_a_recording_and_not_both() -> None:
-    assert "either --trace FILE or --from-log" in foretide("backtest").output
+    assert "either --trace FILE or --from FOLDER" in foretide("backtest").output
     assert "neither a folder" in foretide("backtest", "--from-log", "nowhere").output
 
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 import streams.kafka.reach
 from streams import codec, steplog
-from streams.cli import PIPE_CLOSED, broker, group, options
+from streams.cli import PIPE_CLOSED, broker, group, outputs
 from streams.cli.record import record
 from streams.demo.options import OccupiedError, earlier
 from streams.kafka.embedded import EmbeddedBroker
@@ -272,7 +272,7 @@ def test_whoever_reads_may_go_without_a_word(command: tuple[str, ...], tmp_path:
 def test_a_full_disk_is_said_of_the_output_that_it_is() -> None:
     with (
         pytest.raises(click.ClickException, match=r"^/dev/full cannot be written: No space"),
-        options.writing("/dev/full"),
+        outputs.writing("/dev/full"),
         Path("/dev/full").open("w", encoding="utf-8") as out,
     ):
         out.write("a row")
