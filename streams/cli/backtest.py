@@ -40,7 +40,8 @@ FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
     "--step",
     type=click.IntRange(1, 86_400),
     metavar="SECONDS",
-    help="Length of a step of the series. Default: as the file is named (x.300s.csv: 300), or 60.",
+    help="Length of a step: requests are counted by it; a series is taken to have it, no values "
+    "are put together. Default: as the file is named (x.300s.csv: 300), or 60.",
 )
 @click.option(
     "--startup",
@@ -142,6 +143,8 @@ def command(
 
     names = _named(policies)
     _fitting(trace, log, form, has_budget=spec is not None or log is not None, budget=violations)
+    if trace is not None and workload is not None:
+        raise click.BadParameter("a trace has no workloads", param_hint="--workload")
     if str(html) == outputs.STDOUT:
         raise click.BadParameter("a report is written to a file: name one", param_hint="--html")
     outputs.writable(

@@ -139,7 +139,8 @@ def of_unit(scaler: AgentScaler) -> list[str]:
 def of_trial(trial: Trial) -> list[str]:
     """What bounds and length decide before any policy does."""
     series = trial.series
-    return [*_most(trial), *_least(trial), *of_length(series), *gaps.cautions(series)]
+    bounds = [*_most(trial), *_least(trial)]
+    return [*bounds, *_late(trial), *of_length(series), *gaps.cautions(series)]
 
 
 def _most(trial: Trial) -> list[str]:
@@ -175,6 +176,16 @@ def _least(trial: Trial) -> list[str]:
     return [
         f"min {trial.least} replicas holds all that the trace asks (up to {_rate(peak)}): every "
         "policy stays there"
+    ]
+
+
+def _late(trial: Trial) -> list[str]:
+    scored_s = trial.end_s - trial.begin_s
+    if trial.startup_s < scored_s:
+        return []
+    return [
+        f"start-up takes {trial.startup_s:g} s, and {scored_s:g} s are scored: nothing that is "
+        "asked for in them is ready before they end"
     ]
 
 

@@ -52,7 +52,8 @@ def _horizons(ctx: click.Context, param: click.Parameter, value: str) -> tuple[i
     "--step",
     type=click.IntRange(1, 86_400),
     metavar="SECONDS",
-    help="Length of a step of the series. Default: as the file is named (x.300s.csv: 300), or 60.",
+    help="Length of a step: requests are counted by it; a series is taken to have it, no values "
+    "are put together. Default: as the file is named (x.300s.csv: 300), or 60.",
 )
 @click.option(
     "--horizon",

@@ -133,6 +133,12 @@ def test_an_hour_is_no_past(tmp_path: Path) -> None:
     assert "in 2 h" in told
 
 
+def test_a_start_up_longer_than_what_is_scored_is_told(tmp_path: Path) -> None:
+    (told,) = notes(backtest(tmp_path, "--startup", "12000"))
+    assert told.startswith("note: start-up takes 12000 s, and 12000 s are scored: nothing that is")
+    assert notes(backtest(tmp_path, "--startup", "11999")) == []
+
+
 def test_notes_leave_stdout_to_the_rows(tmp_path: Path) -> None:
     result = backtest(tmp_path, "--json", "-", values=(600,) * 60)
     assert notes(result)
@@ -144,6 +150,7 @@ def test_notes_leave_stdout_to_the_rows(tmp_path: Path) -> None:
     [
         (["--compose", "foo"], "--compose: 'foo' is no composition; give step10x, or a whole"),
         (["--hours", "0.01"], "--hours: 0.01 h are 0 steps of 60 s; at least 4 are needed"),
+        (["--workload", "prod/bot"], "--workload: a trace has no workloads"),
         (["--hours", "nan"], "'--hours': 'nan' is no finite number"),
         (["--startup", "inf"], "'--startup'"),
         (["--capacity-per-replica", "nan"], "'--capacity-per-replica': 'nan' is no finite number"),
