@@ -18,17 +18,23 @@ NAMES = (
     *(f"average-{half_life_s:.0f}s" for half_life_s in HALF_LIVES_S),
     "trend",
     "season",
+    "week",
+    "tenants",
     "bayes-lr",
 )
 """Of the experts, in the order of their weights."""
 
-PRIOR = tuple(weight / 13.0 for weight in (6.5, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0))
-"""Where weights begin and go back to: half of all on the last value, which is what to fall back
-to, and less for the trend, which alone can say what was never seen."""
+PRIOR = tuple(weight / 15.0 for weight in (6.5, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0))
+"""Where weights begin and go back to: on the last value, which is what to fall back to, half of
+all while the week and the tenants sleep; and less on the trend, which alone can say what was
+never seen."""
 
 FURTHEST = 1000.0
 """Scales beyond which nobody says anything; times the furthest residual (30) it is well within
 what 16 bits of a promise hold (65,504)."""
+
+OWN = 4
+"""Experts but the last whose changes are no features too: trend, season, week and tenants."""
 
 _LAG_S = 433.0
 """Mean age of what the average of 300 s is of: half-life / ln 2."""
@@ -48,13 +54,13 @@ class Look(NamedTuple):
 
 def pack(said: Look, expert: float) -> tuple[float, ...]:
     """Everything that was said, each number once; ``expert`` is the last expert's change."""
-    return (*said.features, *said.changes[-2:], expert)
+    return (*said.features, *said.changes[-OWN:], expert)
 
 
 def unpack(packed: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Features, and changes of all experts."""
     averages = packed[: len(HALF_LIVES_S)]
-    return packed[:-3], (0.0, *averages, *packed[-3:])
+    return packed[: -OWN - 1], (0.0, *averages, *packed[-OWN - 1 :])
 
 
 class Moment(NamedTuple):
@@ -91,7 +97,14 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
     seen = min(levels.age_s / DAY_S, 1.0)
     angle = 2.0 * math.pi * (at_s % DAY_S) / DAY_S
     return Look(
-        changes=(0.0, *averages, trend, max(averages[_SEASONED] + seasonal, -last * unit)),
+        changes=(
+            0.0,
+            *averages,
+            trend,
+            max(averages[_SEASONED] + seasonal, -last * unit),
+            math.nan,
+            math.nan,
+        ),
         features=(
             *averages,
             seasonal,

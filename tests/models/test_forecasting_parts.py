@@ -89,6 +89,17 @@ def test_weights_follow_herbster_and_warmuth() -> None:
         Mixture((0.5, 0.5), Mixture((0.2, 0.3, 0.5)).state())
 
 
+def test_who_sleeps_has_no_part_in_what_is_said_and_is_not_judged() -> None:
+    asleep, pair = Mixture((0.25, 0.25, 0.5)), Mixture((0.5, 0.5))
+    assert asleep.predict((4.0, 0.0, math.nan)) == pair.predict((4.0, 0.0)) == 2.0
+    asleep.learn((4.0, 0.0, math.nan), 4.0, overlap=1.0, kept=1.0)
+    pair.learn((4.0, 0.0), 4.0, overlap=1.0, kept=1.0)
+    assert asleep.weights[2] == 0.5
+    assert asleep.weights[0] + asleep.weights[1] == pytest.approx(0.5)
+    assert asleep.predict((4.0, 0.0, math.nan)) == pytest.approx(pair.predict((4.0, 0.0)))
+    assert asleep.predict((0.0, 0.0, 3.0)) == pytest.approx(1.5)
+
+
 def test_the_best_expert_is_found_and_lost_again() -> None:
     mixture = Mixture((0.5, 0.5))
     for _ in range(200):
