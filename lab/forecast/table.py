@@ -47,7 +47,7 @@ def table(rows: Sequence[Row], series: Series) -> Table:
     return made
 
 
-def notes(series: Series) -> tuple[str, ...]:
+def notes(rows: Sequence[Row], series: Series) -> tuple[str, ...]:
     """What the table rests on, in a few lines."""
     return (
         f"{len(series.values)} steps; the first {series.half} are warm-up, the rest are scored",
@@ -57,7 +57,21 @@ def notes(series: Series) -> tuple[str, ...]:
         "quantile is of a day's residuals",
         f"µs: median of one update with its quantile; horizons below {series.step_s} s do not "
         "apply",
+        *_slept(rows),
     )
+
+
+def _slept(rows: Sequence[Row]) -> list[str]:
+    """Who is scored over fewer steps than others at the same horizon."""
+    most = {row.horizon_s: 0 for row in rows}
+    for row in rows:
+        most[row.horizon_s] = max(most[row.horizon_s], row.scored)
+    return [
+        f"{row.model} at {row.horizon_s} s: over the {row.scored} steps (of {most[row.horizon_s]}) "
+        "that it said something of, as the last value there"
+        for row in rows
+        if row.scored < most[row.horizon_s]
+    ]
 
 
 def _plain(value: float | None, digits: int) -> str:

@@ -1,7 +1,8 @@
 """Experts: what each says demand will change by until the horizon; and the features of one.
 
-Rule: every one says something from the first step on; what it cannot know yet is "no more than
-the averages"; all in scales, and pure: saying changes nothing.
+Rule: every one says something from the first step on, what it cannot know yet being "no more than
+the averages", but the week and the tenants, which sleep (NaN) until they know; all in scales, and
+pure: saying changes nothing.
 Flow: Levels, Season, starts -> look -> Mixture, ResidualModel.
 """
 
@@ -41,8 +42,8 @@ _LAG_S = 433.0
 
 _SEASONED = 1
 _SHARED = 2
-"""Places in ``HALF_LIVES_S`` of the average that the season's move is added to, and of the one
-that it is a share of."""
+"""Places in ``HALF_LIVES_S`` of the average that the day's and the week's moves are added to, and
+of the one that they are shares of."""
 
 
 class Look(NamedTuple):
@@ -88,21 +89,24 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
     found = [(average - last) * unit for average in held]
     found.append((levels.trend(ahead_s, moment.step_s) - last) * unit)
     found.append(moment.back * unit)
-    change = season.change(at_s - _LAG_S, at_s + ahead_s)
-    found.append(0.0 if change is None else change * held[_SHARED] * unit)
+    daily = season.day(at_s - _LAG_S, at_s + ahead_s)
+    weekly = season.week(at_s - _LAG_S, at_s + ahead_s)
+    for change in (daily, weekly):
+        found += [0.0 if change is None else change * held[_SHARED] * unit]
     if max(found) > FURTHEST or min(found) < -FURTHEST:
         found = [min(max(value, -FURTHEST), FURTHEST) for value in found]
-    *averages, trend, back, seasonal = found
+    *averages, trend, back, seasonal, of_week = found
     # A time of day means nothing until a day was seen.
     seen = min(levels.age_s / DAY_S, 1.0)
     angle = 2.0 * math.pi * (at_s % DAY_S) / DAY_S
+    begin, lowest = averages[_SEASONED], -last * unit
     return Look(
         changes=(
             0.0,
             *averages,
             trend,
-            max(averages[_SEASONED] + seasonal, -last * unit),
-            math.nan,
+            max(begin + seasonal, lowest),
+            math.nan if weekly is None else max(begin + of_week, lowest),
             math.nan,
         ),
         features=(

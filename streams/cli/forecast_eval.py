@@ -148,5 +148,5 @@ def _show(rows: Sequence[Row], series: Series) -> None:
     Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
         table(rows, series)
     )
-    for line in notes(series):
+    for line in notes(rows, series):
         click.echo(line)

@@ -55,16 +55,16 @@ def test_a_trend_goes_on_and_is_damped() -> None:
 
 def test_the_season_is_what_other_days_did_from_here() -> None:
     season = Season()
-    assert season.change(0.0, 900.0) is None
+    assert season.day(0.0, 900.0) is None
     for minute in range(2 * 1440):
         at_s = minute * 60.0 + 30
         # A ramp each day, from 100 to 244; twice as high on the second day.
         slot = int(at_s % DAY_S) // SLOT_S
         season.add(at_s, (100.0 + slot) * (1 + int(at_s // DAY_S)))
     noon = 2 * DAY_S + 43_200.0
-    change = season.change(noon, noon + 600.0)
+    change = season.day(noon, noon + 600.0)
     assert change == pytest.approx(1 / 172, rel=0.02)  # A share of the level, whatever the day's.
-    long, zero = season.change(noon, noon + 6000.0), season.change(noon, noon)
+    long, zero = season.day(noon, noon + 6000.0), season.day(noon, noon)
     assert long == pytest.approx(10 / 177, rel=0.02)
     assert zero == 0
     assert Season(season.state()).state() == season.state()
@@ -74,8 +74,8 @@ def test_a_time_of_day_that_was_not_seen_is_not_told() -> None:
     season = Season()
     for minute in range(6 * 60):
         season.add(minute * 60.0 + 30, 5.0)
-    assert season.change(DAY_S + 7200.0, DAY_S + 9000.0) == 0
-    assert season.change(DAY_S + 7200.0, DAY_S + 40_000.0) is None
+    assert season.day(DAY_S + 7200.0, DAY_S + 9000.0) == 0
+    assert season.day(DAY_S + 7200.0, DAY_S + 40_000.0) is None
 
 
 def test_weights_follow_herbster_and_warmuth() -> None:
