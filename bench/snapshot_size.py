@@ -3,7 +3,9 @@
 Rule: a Fleet fed for more than an hour with noisy traffic, as plan is fed; what counts is the
 message of foretide.snapshots, and each part's share is what the message is smaller without it.
 Ends with 1 when a workload of the kinds ``small`` and ``warm`` takes more than ``TARGET_BYTES``.
-Usage: python bench/snapshot_size.py [--minutes 70] [--startup 20 65 ...] [--kind warm] [--json]
+With --weeks its season is of so many weeks of noise before, which nothing else is as long as.
+Usage: python bench/snapshot_size.py [--minutes 70] [--startup 20 65 ...] [--kind warm] [--weeks 2]
+[--json]
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from models import sketch
 from models.domain.load import Load, PodGauge, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
 from models.fleet import Fleet, MemberState
+from models.forecasting.season import SLOT_S, WEEK_S, Season
 from models.step import SpecChange, Step
 from streams.snapshots import MemberSnapshot, Sealer, Writer
 
@@ -31,6 +34,9 @@ STARTUPS_S = (20, 65, 155, 300, 430)
 TARGET_BYTES = 8000
 PERIOD_S = 1800.0
 """Of the wave that demand goes up and down with, by half."""
+
+SEASON_NOISE = 0.1
+"""Of ten minutes' demand in the weeks before, a share: moves without noise fold to nothing."""
 
 SLOTS = 8
 """Requests that one replica works on at a time."""
@@ -231,12 +237,28 @@ def parts(state: MemberState) -> dict[str, int]:
     return found
 
 
-def row(name: str, startup_s: int, minutes: int) -> dict[str, Any]:
+def older(state: MemberState, weeks: int, end_s: int) -> MemberState:
+    """The same workload with a season of ``weeks`` until ``end_s``."""
+    chance, season = np.random.default_rng(weeks), Season()
+    for number in range(weeks * WEEK_S // SLOT_S):
+        at_s = end_s - weeks * WEEK_S + (number + 0.5) * SLOT_S
+        wave = 1.0 + 0.5 * math.sin(2 * math.pi * at_s / 86_400)
+        season.add(at_s, wave * float(chance.lognormal(0.0, SEASON_NOISE)))
+    planner = state.planner
+    assert planner is not None  # noqa: S101 - it has a spec
+    forecaster = msgspec.structs.replace(planner.scaler.forecaster, season=season.state())
+    scaler = msgspec.structs.replace(planner.scaler, forecaster=forecaster)
+    return msgspec.structs.replace(state, planner=msgspec.structs.replace(planner, scaler=scaler))
+
+
+def row(name: str, startup_s: int, minutes: int, weeks: int) -> dict[str, Any]:
     """One kind of workload with one start-up time, warm."""
     world = World(KINDS[name], startup_s)
     for second in range(minutes * 60):
         world.second(second)
     scaler, state = world.fleet.scaler(WORKLOAD), world.state()
+    if weeks:
+        state = older(state, weeks, BEGIN_S + minutes * 60)
     learner = scaler.learner
     return {
         "kind": name,
@@ -256,14 +278,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=70, help="of simulated time")
     parser.add_argument("--startup", type=int, nargs="+", default=STARTUPS_S, help="seconds")
     parser.add_argument("--kind", choices=list(KINDS), nargs="+", default=list(KINDS))
+    parser.add_argument("--weeks", type=int, default=0, help="that the season is of")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     given = parser.parse_args()
-    if given.minutes < 1 or min(given.startup) < 0:
-        parser.error("--minutes must be 1 or more, --startup 0 or more")
+    if given.minutes < 1 or min(given.startup) < 0 or given.weeks < 0:
+        parser.error("--minutes must be 1 or more, --startup and --weeks 0 or more")
     rows = []
     for name in given.kind:
         for startup_s in given.startup:
-            rows.append(row(name, startup_s, given.minutes))
+            rows.append(row(name, startup_s, given.minutes, given.weeks))
             print(f"{name}, {startup_s} s: {rows[-1]['sealed_bytes']} bytes", file=sys.stderr)
     over = [each for each in rows if each["kind"] in HELD and each["sealed_bytes"] > TARGET_BYTES]
     if given.json:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lab.forecast.baseline import RollingResidual
 from lab.forecast.row import Floats, Row, row
 from lab.traces import Series
+from models.forecasting.experts import NAMES
 from models.forecasting.forecaster import Forecaster
 
 DEFAULT_HORIZONS = (60, 300, 900)
@@ -36,7 +37,9 @@ def evaluate(
     """Rows by horizon and model: the mixture first, then the last value, then each expert.
 
     ``horizons`` in seconds; one is rounded to whole steps, and one shorter than a step of the
-    series gives rows without numbers.
+    series gives rows without numbers.  An expert that slept is scored, and the last value that it
+    is compared with, over the steps of which it said something; one that slept throughout the
+    scored half has no row.
     """
     rows: list[Row] = []
     for horizon_s in horizons:
@@ -68,19 +71,22 @@ class _Pass:
             & ~np.isnan(self.said[MIXTURE] if MIXTURE in self.said else values * math.nan)
         )
         scored = scored[scored >= half]
+        spoke = {name: scored[~np.isnan(centre[scored])] for name, centre in self.said.items()}
+        names = [name for name in (MIXTURE, *NAMES) if name in spoke]
         return [
             row(
                 name,
                 self.horizon_s,
-                actual=values[scored],
-                centre=centre[scored],
-                last=self.said[LAST][scored],
-                steps=scored,
+                actual=values[spoke[name]],
+                centre=self.said[name][spoke[name]],
+                last=self.said[LAST][spoke[name]],
+                steps=spoke[name],
                 step_s=self.series.step_s,
-                quantiles=_at(self.quantiles.get(name), scored),
+                quantiles=_at(self.quantiles.get(name), spoke[name]),
                 us_per_update=took if name == MIXTURE else None,
             )
-            for name, centre in self.said.items()
+            for name in names
+            if len(spoke[name]) or not len(scored)
         ]
 
     def _run(self, progress: Progress) -> float:

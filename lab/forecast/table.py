@@ -59,6 +59,7 @@ def notes(rows: Sequence[Row], series: Series) -> tuple[str, ...]:
         "pinball and width (0.95 quantile above the centre) over the mean demand; last-value's "
         "quantile is of a day's residuals",
         "µs: median of one update with its quantile",
+        *_slept(rows),
     )
 
 
@@ -70,6 +71,19 @@ def _dashes(scored: int, *, no_days: bool) -> tuple[str, ...]:
     return (
         f"{plain}; by day takes whole days and {ENOUGH_SCORED:,} scored steps, here are {scored:,}",
     )
+
+
+def _slept(rows: Sequence[Row]) -> list[str]:
+    """Who is scored over fewer steps than others at the same horizon."""
+    most = {row.horizon_s: 0 for row in rows}
+    for row in rows:
+        most[row.horizon_s] = max(most[row.horizon_s], row.scored)
+    return [
+        f"{row.model} at {row.horizon_s} s: over the {row.scored} steps (of {most[row.horizon_s]}) "
+        "that it said something of, as the last value there"
+        for row in rows
+        if row.scored < most[row.horizon_s]
+    ]
 
 
 def _plain(value: float | None, digits: int) -> str:

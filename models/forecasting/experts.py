@@ -1,7 +1,8 @@
 """Experts: what each says demand will change by until the horizon; and the features of one.
 
-Rule: every one says something from the first step on; what it cannot know yet is "no more than
-the averages"; all in scales, and pure: saying changes nothing.
+Rule: every one says something from the first step on, what it cannot know yet being "no more than
+the averages", but the week and the tenants, which sleep (NaN) until they know; all in scales, and
+pure: saying changes nothing.
 Flow: Levels, Season, starts -> look -> Mixture, ResidualModel.
 """
 
@@ -18,25 +19,31 @@ NAMES = (
     *(f"average-{half_life_s:.0f}s" for half_life_s in HALF_LIVES_S),
     "trend",
     "season",
+    "week",
+    "tenants",
     "bayes-lr",
 )
 """Of the experts, in the order of their weights."""
 
-PRIOR = tuple(weight / 13.0 for weight in (6.5, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0))
-"""Where weights begin and go back to: half of all on the last value, which is what to fall back
-to, and less for the trend, which alone can say what was never seen."""
+PRIOR = tuple(weight / 15.0 for weight in (6.5, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0))
+"""Where weights begin and go back to: on the last value, which is what to fall back to, half of
+all while the week and the tenants sleep; and less on the trend, which alone can say what was
+never seen."""
 
 FURTHEST = 1000.0
 """Scales beyond which nobody says anything; times the furthest residual (30) it is well within
 what 16 bits of a promise hold (65,504)."""
+
+OWN = 4
+"""Experts but the last whose changes are no features too: trend, season, week and tenants."""
 
 _LAG_S = 433.0
 """Mean age of what the average of 300 s is of: half-life / ln 2."""
 
 _SEASONED = 1
 _SHARED = 2
-"""Places in ``HALF_LIVES_S`` of the average that the season's move is added to, and of the one
-that it is a share of."""
+"""Places in ``HALF_LIVES_S`` of the average that the day's and the week's moves are added to, and
+of the one that they are shares of."""
 
 
 class Look(NamedTuple):
@@ -48,13 +55,13 @@ class Look(NamedTuple):
 
 def pack(said: Look, expert: float) -> tuple[float, ...]:
     """Everything that was said, each number once; ``expert`` is the last expert's change."""
-    return (*said.features, *said.changes[-2:], expert)
+    return (*said.features, *said.changes[-OWN:], expert)
 
 
 def unpack(packed: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Features, and changes of all experts."""
     averages = packed[: len(HALF_LIVES_S)]
-    return packed[:-3], (0.0, *averages, *packed[-3:])
+    return packed[: -OWN - 1], (0.0, *averages, *packed[-OWN - 1 :])
 
 
 class Moment(NamedTuple):
@@ -82,16 +89,26 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
     found = [(average - last) * unit for average in held]
     found.append((levels.trend(ahead_s, moment.step_s) - last) * unit)
     found.append(moment.back * unit)
-    change = season.change(at_s - _LAG_S, at_s + ahead_s)
-    found.append(0.0 if change is None else change * held[_SHARED] * unit)
+    daily = season.day(at_s - _LAG_S, at_s + ahead_s)
+    weekly = season.week(at_s - _LAG_S, at_s + ahead_s)
+    for change in (daily, weekly):
+        found += [0.0 if change is None else change * held[_SHARED] * unit]
     if max(found) > FURTHEST or min(found) < -FURTHEST:
         found = [min(max(value, -FURTHEST), FURTHEST) for value in found]
-    *averages, trend, back, seasonal = found
+    *averages, trend, back, seasonal, of_week = found
     # A time of day means nothing until a day was seen.
     seen = min(levels.age_s / DAY_S, 1.0)
     angle = 2.0 * math.pi * (at_s % DAY_S) / DAY_S
+    begin, lowest = averages[_SEASONED], -last * unit
     return Look(
-        changes=(0.0, *averages, trend, max(averages[_SEASONED] + seasonal, -last * unit)),
+        changes=(
+            0.0,
+            *averages,
+            trend,
+            max(begin + seasonal, lowest),
+            math.nan if weekly is None else max(begin + of_week, lowest),
+            math.nan,
+        ),
         features=(
             *averages,
             seasonal,

@@ -14,7 +14,7 @@ from array import array
 from models.demand import STEP_S
 from models.forecasting.bands import ANCHORS, Asked, Bands, Place
 from models.forecasting.drift import Drift
-from models.forecasting.experts import FURTHEST, NAMES, PRIOR, Moment, look, pack, unpack
+from models.forecasting.experts import FURTHEST, NAMES, OWN, PRIOR, Moment, look, pack, unpack
 from models.forecasting.grid import keep
 from models.forecasting.levels import Levels
 from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
@@ -36,7 +36,7 @@ YOUNG_LABELS = 360
 """After an hour of steps promises are made this far apart: those between overlap, tell next to
 nothing more, and are two thirds of the work on the live grid."""
 
-_INPUTS = len(FEATURES) + 3
+_INPUTS = len(FEATURES) + OWN + 1
 _ASKED = len(ANCHORS) + 2
 
 _BEGIN = Place(0.0, 1.0)
@@ -157,13 +157,17 @@ class Forecaster:
         )
 
     def experts(self) -> dict[str, float]:
-        """Demand at the horizon as each expert says it; empty until a step was closed here."""
+        """Demand at the horizon as each expert says it, without those who sleep.
+
+        Empty until a step was closed here.
+        """
         outlook = self.outlook
         if outlook is None or not self._changes:
             return {}
         return {
             name: max(outlook.last + change * outlook.scale, 0.0)
             for name, change in zip(NAMES, self._changes, strict=True)
+            if not math.isnan(change)
         }
 
     def quantile(self, level: float) -> float | None:

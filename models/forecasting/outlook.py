@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from models.forecasting.bands import BandsState
 from models.forecasting.residual import ModelState
+from models.forecasting.season import SeasonState
 from models.forecasting.trust import GateState, Trust
 
 
@@ -30,7 +31,7 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     model: ModelState
     promises: bytes
     levels: bytes
-    season: tuple[bytes, int, float, int, float]
+    season: SeasonState
     spread: bytes
     weights: bytes
     bands: BandsState

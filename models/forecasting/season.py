@@ -1,75 +1,119 @@
-"""The season: how demand moved at this time of day on the days before.
+"""The season: how demand moved at this time of day, and of the week, before.
 
 Rule: what is kept are moves from one slot to the next, not levels, so that a day with twice the
-demand is no season; nothing is said of a time of day that was not seen; days fade by half.
-Flow: Forecaster.close -> Season -> the seasonal expert and feature.
+demand is no season; nothing is said of a time that was not seen; days and weeks fade by half.
+Flow: Forecaster.close -> Season -> the seasonal experts and feature.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
+from typing import NamedTuple
+
+from models.forecasting.moves import between, blend, folded, unfolded
 
 DAY_S = 86_400
+WEEK_S = 7 * DAY_S
 
 SLOT_S = 600
-"""Of the profile: ten minutes, 144 a day; between the middles of slots it runs straight."""
+"""Of a profile: ten minutes; between the middles of slots it runs straight."""
 
-KEPT = 0.5
-"""Weight of the days before, against the newest one."""
+_DAY = DAY_S // SLOT_S
+_WEEK = WEEK_S // SLOT_S
 
-SLOTS = DAY_S // SLOT_S
 
-_UNSEEN = (b"", -1, 0.0, 0, math.nan)
+class SeasonState(NamedTuple):
+    """What is kept of the season; slots are counted from time 0.
+
+    ``codes`` of the day's moves and then of the week's, folded (``moves.py``), by slots since
+    ``first``, the slot of the first value.  ``slot`` is the one that is being seen (-1: none yet),
+    ``seen`` values of it have a sum of ``total``, ``before`` is the mean of the one before it (NaN:
+    not seen), and ``owed`` what rounding owes the day and the week (``moves.blend``).
+    """
+
+    codes: bytes = b""
+    first: int = 0
+    slot: int = -1
+    total: float = 0.0
+    seen: int = 0
+    before: float = math.nan
+    owed: tuple[float, float] = (0.0, 0.0)
+
+
+UNSEEN = SeasonState()
 
 
 class Season:
-    """Moves of demand over the day."""
+    """Moves of demand over the day and the week."""
 
-    __slots__ = ("_before", "_count", "_moves", "_slot", "_sum")
+    __slots__ = ("_before", "_day", "_first", "_owed", "_seen", "_slot", "_total", "_week")
 
-    def __init__(self, state: tuple[bytes, int, float, int, float] = _UNSEEN) -> None:
-        """``state`` is what ``state`` gave."""
-        self._moves = array("f", state[0]) or array("f", [math.nan]) * SLOTS
-        """From the middle of the slot before to the middle of this one; NaN: not seen."""
-        self._slot, self._sum, self._count, self._before = state[1:]
-        """The slot that is being seen (counted from time 0), sum and count of its values, and
-        the mean of the one before it (NaN: not seen)."""
+    def __init__(self, state: SeasonState = UNSEEN) -> None:
+        """``state`` is what ``state`` gave.  Raises ``ValueError``: it is not whole."""
+        self._first, self._slot, self._total, self._seen, self._before, self._owed = state[1:]
+        both = unfolded(state.codes)
+        self._day, self._week = both[:_DAY], both[_DAY:]
+        """The week is empty until a day is over: it would be the day once more."""
 
-    def state(self) -> tuple[bytes, int, float, int, float]:
-        """What ``__init__`` takes; empty bytes: no move was seen."""
-        seen = not all(map(math.isnan, self._moves))
-        moves = self._moves.tobytes() if seen else b""
-        return moves, self._slot, self._sum, self._count, self._before
+    def state(self) -> SeasonState:
+        """What ``__init__`` takes."""
+        return SeasonState(
+            folded(self._day + self._week),
+            self._first,
+            self._slot,
+            self._total,
+            self._seen,
+            self._before,
+            self._owed,
+        )
 
     def add(self, at_s: float, value: float) -> None:
         """A value of the step whose middle is ``at_s`` (seconds; days are its multiples)."""
         slot = int(at_s // SLOT_S)
         if slot != self._slot:
-            mean = self._sum / self._count if self._count else math.nan
+            self._begin(slot)
+        self._total += value
+        self._seen += 1
+
+    def _begin(self, slot: int) -> None:
+        """``slot`` begins, and the one that was being seen, if there is one, is over."""
+        if self._seen:
+            mean = self._total / self._seen
             level = mean + self._before
             move = 2.0 * (mean - self._before) / level if level else level
-            if not math.isnan(move):
-                place = self._slot % SLOTS
-                before = self._moves[place]
-                self._moves[place] = (
-                    move if math.isnan(before) else KEPT * before + (1.0 - KEPT) * move
-                )
+            if math.isnan(move):
+                self._owed = 0.0, 0.0
+            else:
+                self._moved(self._slot - self._first, move)
             self._before = mean if slot == self._slot + 1 else math.nan
-            self._slot, self._sum, self._count = slot, 0.0, 0
-        self._sum += value
-        self._count += 1
-
-    def change(self, from_s: float, to_s: float) -> float | None:
-        """How much demand moved from ``from_s`` to ``to_s`` on the days before; None: unseen."""
-        begin, end = from_s / SLOT_S - 0.5, to_s / SLOT_S - 0.5
-        first, last = math.floor(begin), math.floor(end)
-        moves = self._moves
-        if first == last:
-            found = (end - begin) * moves[(first + 1) % SLOTS]
         else:
-            found = (first + 1 - begin) * moves[(first + 1) % SLOTS]
-            for slot in range(first + 2, last + 1):
-                found += moves[slot % SLOTS]
-            found += (end - last) * moves[(last + 1) % SLOTS]
-        return None if math.isnan(found) else found
+            self._first = slot
+        self._slot, self._total, self._seen = slot, 0.0, 0
+
+    def _moved(self, since: int, move: float) -> None:
+        """A move to the slot that is ``since`` after the first one."""
+        of_day, of_week = self._owed
+        if since >= _DAY:
+            if not self._week:
+                self._day.extend(bytes(_DAY - len(self._day)))
+                self._week += self._day
+                of_week = of_day
+            of_week = blend(self._week, since % _WEEK, move, of_week)
+        self._owed = blend(self._day, since % _DAY, move, of_day), of_week
+
+    def day(self, from_s: float, to_s: float) -> float | None:
+        """How much demand moved from ``from_s`` to ``to_s`` on the days before; None: unseen.
+
+        A share of the level: from 100 to 110 it is 0.095.
+        """
+        return self._change(self._day, _DAY, from_s, to_s)
+
+    def week(self, from_s: float, to_s: float) -> float | None:
+        """The same in the weeks before, at this time of the week."""
+        return self._change(self._week, _WEEK, from_s, to_s)
+
+    def _change(self, codes: bytearray, slots: int, from_s: float, to_s: float) -> float | None:
+        if not codes:
+            return None
+        middle = self._first + 0.5
+        return between(codes, slots, from_s / SLOT_S - middle, to_s / SLOT_S - middle)

@@ -14,10 +14,14 @@ from click.testing import CliRunner
 from lab.forecast import Row, evaluate
 from lab.forecast.baseline import RollingResidual
 from lab.forecast.row import daily, pinball, row
+from lab.forecast.table import notes
 from lab.traces import Series
 from models.forecasting.experts import NAMES
 from models.forecasting.forecaster import Forecaster
 from streams.cli.forecast_eval import command
+
+AWAKE = [name for name in NAMES if name not in ("week", "tenants")]
+"""Who speaks of a short series without tenants."""
 
 
 def wave(steps: int = 600, step_s: int = 60, seed: int = 1) -> Series:
@@ -85,7 +89,7 @@ def test_the_rolling_quantile_knows_a_day_and_no_more() -> None:
 
 def test_a_horizon_gives_a_row_a_model_and_a_shorter_one_than_a_step_none() -> None:
     rows = evaluate(wave(), [30, 60, 300])
-    names = ["mixture", *NAMES]
+    names = ["mixture", *AWAKE]
     assert [r.model for r in rows if r.horizon_s == 60] == names
     assert all(r.rel_mae is None and r.scored == 0 for r in rows if r.horizon_s == 30)
     mixture, last = by(rows, "mixture", 60), by(rows, "last-value", 60)
@@ -130,6 +134,32 @@ def test_a_trace_that_never_moves_has_rows_and_no_division_by_zero() -> None:
     assert by(empty, "mixture", 60).coverage == 1.0
 
 
+def test_who_slept_is_scored_where_it_spoke_and_against_the_last_value_there() -> None:
+    step_s, ahead = 600, 1
+    day, week = 86_400 // step_s, 604_800 // step_s
+    chance = random.Random(4)
+    level = [100.0 + 50.0 * (at % week // day < 5) * (at % day > 72) for at in range(week + 400)]
+    values = [value + chance.gauss(0, 5) for value in level]
+    series = Series(name="young", step_s=step_s, values=np.array(values))
+    rows = evaluate(series, [step_s])
+    forecaster, wrong, lasts = Forecaster(step_s), [], []
+    for step, value in enumerate(values[:-ahead]):
+        forecaster.close(step, value, 0.0, ahead)
+        said = forecaster.experts()
+        if "week" in said:
+            wrong.append(abs(values[step + ahead] - said["week"]))
+            lasts.append(abs(values[step + ahead] - value))
+    found, all_of_them = by(rows, "week", step_s), by(rows, "mixture", step_s)
+    assert found.scored == len(wrong) < 400 < all_of_them.scored
+    assert found.rel_mae == pytest.approx(sum(wrong) / sum(lasts))
+    assert [r.model for r in rows] == ["mixture", *(n for n in NAMES if n != "tenants")]
+    (told,) = notes(rows, series)[-1:]
+    assert told.startswith(f"week at 600 s: over the {found.scored} steps (of ")
+    short = evaluate(Series(name="short", step_s=step_s, values=np.array(values[:week])), [step_s])
+    assert "week" not in [r.model for r in short]
+    assert not any("week" in line for line in notes(short, series))
+
+
 def test_progress_ends_at_one_for_each_horizon() -> None:
     told: dict[int, float] = {}
     evaluate(wave(50), [60, 120], told.__setitem__)
@@ -146,7 +176,7 @@ def test_the_command_writes_rows_and_prints_a_table(tmp_path: Path) -> None:
     assert "mixture" in result.output
     assert "the first 100 are warm-up" in result.output
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
-    assert len(rows) == 2 * (1 + len(NAMES))
+    assert len(rows) == 2 * (1 + len(AWAKE))
     assert set(rows[0]) == {*Row.__struct_fields__, "horizon"}
     alone = CliRunner().invoke(command, ["--trace", str(trace), "--json", "-"])
     assert json.loads(alone.stdout)["rows"][0]["horizon_s"] == 60

@@ -55,16 +55,16 @@ def test_a_trend_goes_on_and_is_damped() -> None:
 
 def test_the_season_is_what_other_days_did_from_here() -> None:
     season = Season()
-    assert season.change(0.0, 900.0) is None
+    assert season.day(0.0, 900.0) is None
     for minute in range(2 * 1440):
         at_s = minute * 60.0 + 30
         # A ramp each day, from 100 to 244; twice as high on the second day.
         slot = int(at_s % DAY_S) // SLOT_S
         season.add(at_s, (100.0 + slot) * (1 + int(at_s // DAY_S)))
     noon = 2 * DAY_S + 43_200.0
-    change = season.change(noon, noon + 600.0)
+    change = season.day(noon, noon + 600.0)
     assert change == pytest.approx(1 / 172, rel=0.02)  # A share of the level, whatever the day's.
-    long, zero = season.change(noon, noon + 6000.0), season.change(noon, noon)
+    long, zero = season.day(noon, noon + 6000.0), season.day(noon, noon)
     assert long == pytest.approx(10 / 177, rel=0.02)
     assert zero == 0
     assert Season(season.state()).state() == season.state()
@@ -74,8 +74,8 @@ def test_a_time_of_day_that_was_not_seen_is_not_told() -> None:
     season = Season()
     for minute in range(6 * 60):
         season.add(minute * 60.0 + 30, 5.0)
-    assert season.change(DAY_S + 7200.0, DAY_S + 9000.0) == 0
-    assert season.change(DAY_S + 7200.0, DAY_S + 40_000.0) is None
+    assert season.day(DAY_S + 7200.0, DAY_S + 9000.0) == 0
+    assert season.day(DAY_S + 7200.0, DAY_S + 40_000.0) is None
 
 
 def test_weights_follow_herbster_and_warmuth() -> None:
@@ -87,6 +87,17 @@ def test_weights_follow_herbster_and_warmuth() -> None:
     assert mixture.predict((1.0, 3.0)) == pytest.approx(3 - 2 * mixture.weights[0])
     with pytest.raises(ValueError, match="3 weights in place of 2"):
         Mixture((0.5, 0.5), Mixture((0.2, 0.3, 0.5)).state())
+
+
+def test_who_sleeps_has_no_part_in_what_is_said_and_is_not_judged() -> None:
+    asleep, pair = Mixture((0.25, 0.25, 0.5)), Mixture((0.5, 0.5))
+    assert asleep.predict((4.0, 0.0, math.nan)) == pair.predict((4.0, 0.0)) == 2.0
+    asleep.learn((4.0, 0.0, math.nan), 4.0, overlap=1.0, kept=1.0)
+    pair.learn((4.0, 0.0), 4.0, overlap=1.0, kept=1.0)
+    assert asleep.weights[2] == 0.5
+    assert asleep.weights[0] + asleep.weights[1] == pytest.approx(0.5)
+    assert asleep.predict((4.0, 0.0, math.nan)) == pytest.approx(pair.predict((4.0, 0.0)))
+    assert asleep.predict((0.0, 0.0, 3.0)) == pytest.approx(1.5)
 
 
 def test_the_best_expert_is_found_and_lost_again() -> None:
