@@ -31,6 +31,7 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     promises: bytes
     levels: bytes
     season: tuple[bytes, int, float, int, float]
+    opened: bytes
     spread: bytes
     weights: bytes
     bands: BandsState
