@@ -65,8 +65,9 @@ class Columns:
     ``message`` is the index of the message a request came in, never falling; ``workload`` an
     index into ``names``, ``tenant`` one into ``tenants`` or ``NOBODY``; either list may hold more,
     and may grow.  ``at`` is Unix seconds; ``latency_s``, ``tokens_in`` and ``tokens_out`` are
-    ``UNSAID`` or at least 0.  ``started``, ``failed`` (the status) and ``tenant`` are None when
-    all requests are finished, all are ok, or none names a tenant.  ``others`` are (message,
+    ``UNSAID`` or at least 0.  ``started``, ``opens`` (a session), ``failed`` (the status) and
+    ``tenant`` are None when all requests are finished, none opens one, all are ok, or none names
+    a tenant.  ``others`` are (message,
     event), in log order.
     """
 
@@ -79,6 +80,7 @@ class Columns:
     tokens_in: Ints
     tokens_out: Ints
     started: Bools | None
+    opens: Bools | None
     failed: tuple[Bools, Bools] | None
     """(status is error, status is dropped)"""
     tenant: Ints | None
@@ -100,6 +102,7 @@ class ColumnBuilder:
     tokens_in: list[int] = field(default_factory=list)
     tokens_out: list[int] = field(default_factory=list)
     phase: list[str] = field(default_factory=list)
+    opens: list[bool] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
     tenant: list[str | None] = field(default_factory=list)
     others: list[tuple[int, Resource | ReplicaReport]] = field(default_factory=list)
@@ -117,6 +120,7 @@ class ColumnBuilder:
             self.tokens_in.append(UNSAID if event.tokens_in is UNSET else event.tokens_in)
             self.tokens_out.append(UNSAID if event.tokens_out is UNSET else event.tokens_out)
             self.phase.append(event.phase)
+            self.opens.append(event.opens_session is True)
             self.status.append(event.status)
             self.tenant.append(None if event.tenant is UNSET else event.tenant)
 
@@ -142,6 +146,7 @@ class ColumnBuilder:
             tokens_in=np.array(self.tokens_in, np.int64),
             tokens_out=np.array(self.tokens_out, np.int64),
             started=None if all_finished else np.array(self.phase) == "started",
+            opens=np.array(self.opens) if any(self.opens) else None,
             failed=None if all_ok else _failed(self.status),
             tenant=tenant,
             others=self.others,
@@ -195,6 +200,7 @@ def together(parts: Sequence[Columns]) -> Columns:
         tokens_in=column("tokens_in"),
         tokens_out=column("tokens_out"),
         started=all_of([part.started for part in parts], 0),
+        opens=all_of([part.opens for part in parts], 0),
         failed=None if error is None or dropped is None else (error, dropped),
         tenant=all_of([part.tenant for part in parts], NOBODY),
         others=sorted(others, key=lambda other: other[0]),

@@ -153,6 +153,13 @@ class DemandMeter:
         end = self.end_of(number)
         return float(self.window.total("started", end - STEP_S, end - 1))
 
+    def session_starts(self, number: int) -> float | None:
+        """Sessions opened in grid step ``number``, as ``starts``; None: nobody tells of them."""
+        if not self.window.has_sessions:
+            return None
+        end = self.end_of(number)
+        return float(self.window.total("sessions", end - STEP_S, end - 1))
+
     def mean_latency_s(self, number: int) -> float | None:
         """Mean latency over the ``LATENCY_S`` up to ``number``; None: nothing finished."""
         begin = number - LATENCY_S + 1

@@ -15,6 +15,7 @@ from models.demand import STEP_S, DemandMeter
 from models.domain.forecast import Forecast
 from models.domain.spec import ScalerSpec
 from models.forecasting.forecaster import Forecaster
+from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState, Outlook
 from models.policy.limits import Limits
 from models.policy.tolerance import DOWN_DEFAULT
@@ -72,7 +73,8 @@ class Foresight:
             value = demand.step(step)
             if value is None:
                 continue
-            self.forecaster.close(step, value, demand.starts(step), ahead)
+            leads = Leads(demand.starts(step), demand.session_starts(step))
+            self.forecaster.close(step, value, leads, ahead)
             self._size(step, value, given)
             ended = True
         return ended

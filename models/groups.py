@@ -98,6 +98,8 @@ def add_requests(parts: Sequence[Part], sums_of: Callable[[Key], Sums]) -> list[
     timed = latency_us >= 0
     if begun is not None and ended is not None:
         timed &= ended == 1
+    opens = _flags(parts, "opens")
+    opened = nothing if begun is None or opens is None else totals.sum(opens * begun)
     started_with = nothing if begun is None else totals.sum(prompt * begun)
     if ended is not None:
         prompt, written = prompt * ended, written * ended
@@ -113,6 +115,7 @@ def add_requests(parts: Sequence[Part], sums_of: Callable[[Key], Sums]) -> list[
         totals.newest(np.rint(at * 1e6).astype(np.int64)),
         totals.sum(1),
         nothing if begun is None else totals.sum(begun),
+        opened,
         errors,
         dropped,
         timings.sum(1),
@@ -122,11 +125,12 @@ def add_requests(parts: Sequence[Part], sums_of: Callable[[Key], Sums]) -> list[
         totals.sum(written),
         strict=True,
     )
-    for sums, reach, sent_us, count, began, bad, gone, n_us, us, p0, p1, w in rows:
+    for sums, reach, sent_us, count, began, new, bad, gone, n_us, us, p0, p1, w in rows:
         sums.reach = max(sums.reach, reach)
         sums.sent_us = max(sums.sent_us, sent_us)
         sums.events += count
         sums.started += began
+        sums.sessions += new
         sums.finished += count - began
         sums.errors += bad
         sums.dropped += gone

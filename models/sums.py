@@ -34,6 +34,7 @@ class Sums:
         "reach",
         "replicas",
         "sent_us",
+        "sessions",
         "started",
         "started_of",
         "started_s",
@@ -49,6 +50,7 @@ class Sums:
         self.sent_us = 0
         self.events = 0
         self.started = 0
+        self.sessions = 0
         self.finished = 0
         self.errors = 0
         self.dropped = 0
@@ -134,6 +136,7 @@ class Sums:
             sent_us=self.sent_us,
             events=self.events,
             started=self.started,
+            sessions=self.sessions,
             finished=self.finished,
             errors=self.errors,
             dropped=self.dropped,

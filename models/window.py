@@ -33,6 +33,7 @@ _Number = TypeVar("_Number", int, float)
 _NARROW = "I"
 _COLUMNS = {
     "started": "I",
+    "sessions": "I",
     "finished": "I",
     "dropped": "I",
     "latency_count": "I",
@@ -198,6 +199,11 @@ class Window:
     def dropped(self, slot: int) -> int:
         """Requests that were dropped in a slot."""
         return self.total("dropped", slot * SLOT_S, slot * SLOT_S + SLOT_S - 1)
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether a session was ever told to open: before that nobody tells of them."""
+        return "sessions" in self._sums
 
     @property
     def last_gauge(self) -> int | None:

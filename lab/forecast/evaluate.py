@@ -18,6 +18,7 @@ from lab.forecast.row import Floats, Row, row
 from lab.traces import Series
 from models.forecasting.experts import NAMES
 from models.forecasting.forecaster import Forecaster
+from models.forecasting.leads import Leads
 
 DEFAULT_HORIZONS = (60, 300, 900)
 """Seconds: one, five and fifteen minutes."""
@@ -102,7 +103,7 @@ class _Pass:
             if math.isnan(value):
                 continue
             begin = time.perf_counter_ns()
-            forecaster.close(step, value, 0.0, ahead)
+            forecaster.close(step, value, Leads(), ahead)
             q95 = forecaster.quantile(0.95)
             took.append(time.perf_counter_ns() - begin)
             if step >= ahead and not math.isnan(values[step - ahead]):

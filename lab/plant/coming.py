@@ -17,14 +17,29 @@ def requests(
     arrivals: Iterable[Arrival], sessions: Sequence[Session], begin: float
 ) -> Iterator[Request]:
     """Arrivals and the first calls of sessions, in order of time."""
-    plain = (
-        Request(begin + a.at_s, a.tokens_in, a.tokens_out, a.tokens_cached, a.tenant, a.session)
-        for a in arrivals
-    )
+    plain = _plain(arrivals, begin)
     if not sessions:
         return plain
     firsts = (_first(session, begin) for session in sorted(sessions, key=lambda s: s.start_s))
     return heapq.merge(plain, firsts, key=lambda request: request.arrived_at)
+
+
+def _plain(arrivals: Iterable[Arrival], begin: float) -> Iterator[Request]:
+    """The first arrival that has the name of a session opens it."""
+    opened = {""}
+    for a in arrivals:
+        opens = a.session not in opened
+        if opens:
+            opened.add(a.session)
+        yield Request(
+            begin + a.at_s,
+            a.tokens_in,
+            a.tokens_out,
+            a.tokens_cached,
+            a.tenant,
+            a.session,
+            opens=opens,
+        )
 
 
 def _first(session: Session, begin: float) -> Request:
@@ -38,6 +53,7 @@ def _first(session: Session, begin: float) -> Request:
         session.tenant,
         session.name,
         rest,
+        opens=True,
     )
 
 

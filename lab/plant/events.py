@@ -11,12 +11,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A request arrived at the gateway; its prompt is known, its completion is not."""
+    """A request arrived at the gateway; its prompt is known, its completion is not.
+
+    ``opens``: it is the first of its session.
+    """
 
     at: float
     tokens_in: int
     tenant: str = ""
     session: str = ""
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,16 @@ from lab.traces.session import Call
 
 
 class Request:
-    """One request on its way.  ``rest`` are the calls of its session that come after it."""
+    """One request on its way.  ``rest`` are the calls of its session that come after it.
+
+    ``opens``: it is the first of its session.
+    """
 
     __slots__ = (
         "arrived_at",
         "attempt",
         "first_at",
+        "opens",
         "rest",
         "session",
         "started_at",
@@ -39,6 +43,8 @@ class Request:
         tenant: str,
         session: str,
         rest: Iterator[Call] | None = None,
+        *,
+        opens: bool = False,
     ) -> None:
         self.arrived_at = arrived_at
         self.tokens_in = tokens_in
@@ -47,6 +53,7 @@ class Request:
         self.tenant = tenant
         self.session = session
         self.rest = rest
+        self.opens = opens
         self.started_at = self.first_at = arrived_at
         self.attempt = 0
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import UNSET
+
 from lab.plant.events import Finished, PlantEvent, Started
 from lab.plant.plant import Plant
 from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
@@ -65,6 +67,7 @@ class PlantTelemetry:
                 at=event.at,
                 phase="started",
                 tokens_in=event.tokens_in,
+                opens_session=event.opens or UNSET,
             )
         if isinstance(event, Finished):
             return Request(

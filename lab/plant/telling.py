@@ -33,6 +33,7 @@ class Telling:
                     tokens_in=request.tokens_in,
                     tenant=request.tenant,
                     session=request.session,
+                    opens=request.opens,
                 )
             )
 

@@ -45,8 +45,10 @@ class Load(
     ``second`` is the event-time second; ``source`` the telemetry partition; ``block`` the first
     offset of the block; ``reach`` the offset of the last event folded in.  ``latency`` maps a
     bucket of ``models.sketch`` to a count.  ``events`` counts every event of any kind.
-    ``tokens_in_started`` are prompt tokens of started requests, ``tokens_in``/``tokens_out``
-    those of finished ones.  ``sent_us`` is the newest ``at`` folded in, microseconds.
+    ``sessions`` are the started requests that open a session; where nobody tells of sessions it
+    is 0 for ever (``Window.has_sessions``).  ``tokens_in_started`` are prompt tokens of started
+    requests, ``tokens_in``/``tokens_out`` those of finished ones.  ``sent_us`` is the newest ``at``
+    folded in, microseconds.
     ``started_of`` names the variant of each of ``started_s``; empty: all are of the default one.
     """
 
@@ -59,6 +61,7 @@ class Load(
     sent_us: int
     events: int
     started: int = 0
+    sessions: int = 0
     finished: int = 0
     errors: int = 0
     dropped: int = 0

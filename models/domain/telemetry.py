@@ -48,7 +48,10 @@ class Event(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
 
 
 class Request(Event, frozen=True, gc=False, kw_only=True, tag="request"):
-    """A request that started or finished; starts lead completions by the service time."""
+    """A request that started or finished; starts lead completions by the service time.
+
+    ``opens_session`` of a started one: it is the first of its session, whose others are to come.
+    """
 
     phase: Literal["started", "finished"] = "finished"
     latency_s: Latency | UnsetType = UNSET
@@ -59,6 +62,7 @@ class Request(Event, frozen=True, gc=False, kw_only=True, tag="request"):
     variant: Label | UnsetType = UNSET
     pod: Label | UnsetType = UNSET
     session: Label | UnsetType = UNSET
+    opens_session: bool | UnsetType = UNSET
 
 
 class Resource(Event, frozen=True, gc=False, kw_only=True, tag="resource"):

@@ -68,12 +68,14 @@ class Moment(NamedTuple):
     """Where and when experts look from.
 
     ``last`` and ``back`` (the change since the step before) in demand; ``starts`` the rise of
-    request starts as a share of both steps', from -1 to 1; ``at_s`` the middle of the step.
+    request starts as a share of both steps', from -1 to 1; ``opened`` what the sessions that open
+    now amount to beyond ``last``, in demand (0: nobody tells); ``at_s`` the middle of the step.
     """
 
     last: float
     back: float
     starts: float
+    opened: float
     scale: float
     at_s: float
     step_s: float
@@ -93,9 +95,10 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
     weekly = season.week(at_s - _LAG_S, at_s + ahead_s)
     for change in (daily, weekly):
         found += [0.0 if change is None else change * held[_SHARED] * unit]
+    found.append(moment.opened * unit)
     if max(found) > FURTHEST or min(found) < -FURTHEST:
         found = [min(max(value, -FURTHEST), FURTHEST) for value in found]
-    *averages, trend, back, seasonal, of_week = found
+    *averages, trend, back, seasonal, of_week, opened = found
     # A time of day means nothing until a day was seen.
     seen = min(levels.age_s / DAY_S, 1.0)
     angle = 2.0 * math.pi * (at_s % DAY_S) / DAY_S
@@ -114,6 +117,7 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
             seasonal,
             back,
             moment.starts,
+            opened,
             seen * math.sin(angle),
             seen * math.cos(angle),
         ),

@@ -16,6 +16,7 @@ from models.forecasting.bands import ANCHORS, Asked, Bands, Place
 from models.forecasting.drift import Drift
 from models.forecasting.experts import FURTHEST, NAMES, OWN, PRIOR, Moment, look, pack, unpack
 from models.forecasting.grid import keep
+from models.forecasting.leads import Leads, Opened
 from models.forecasting.levels import Levels
 from models.forecasting.mixture import SHARE_HALF_LIFE_S, Mixture
 from models.forecasting.outlook import ForecasterState, Outlook
@@ -57,6 +58,7 @@ class Forecaster:
         "_missed",
         "_mixture",
         "_model",
+        "_opened",
         "_place",
         "_promises",
         "_recent",
@@ -73,6 +75,7 @@ class Forecaster:
         self._promises = Promises(_ASKED, _INPUTS)
         self._levels = Levels()
         self._season = Season()
+        self._opened = Opened()
         self._spread = Spread()
         self._mixture = Mixture(PRIOR)
         self._bands = Bands()
@@ -96,7 +99,7 @@ class Forecaster:
         """Labels learned so far."""
         return self._labels
 
-    def close(self, step: int, value: float, starts: float, horizon_steps: int) -> None:
+    def close(self, step: int, value: float, leads: Leads, horizon_steps: int) -> None:
         """Step ``step`` is over and its value known: learn what was promised of it, look ahead.
 
         Steps that are left out are gaps; a value that is no demand (NaN, infinite, negative) is
@@ -112,7 +115,9 @@ class Forecaster:
         at_s = (step + 0.5) * self.step_s
         self._levels.add(value, elapsed_s)
         self._season.add(at_s, value)
+        self._opened.add(leads.sessions, value, elapsed_s)
         scale, day = self._scale(value)
+        starts, amount = leads.starts, self._opened.amount()
         adjacent = known and step == before + 1
         said = look(
             self._levels,
@@ -121,6 +126,7 @@ class Forecaster:
                 last=value,
                 back=value - last if adjacent else 0.0,
                 starts=(starts - started) / (1.0 + starts + started) if adjacent else 0.0,
+                opened=0.0 if amount is None else amount - value,
                 scale=scale,
                 at_s=at_s,
                 step_s=self.step_s,
@@ -263,6 +269,7 @@ class Forecaster:
             promises=self._promises.state(),
             levels=self._levels.state(),
             season=self._season.state(),
+            opened=self._opened.state(),
             spread=self._spread.state(),
             weights=self._mixture.state(),
             bands=self._bands.state(),
@@ -282,6 +289,7 @@ class Forecaster:
         made._promises = Promises(_ASKED, _INPUTS, state.promises)
         made._levels = Levels(state.levels)
         made._season = Season(state.season)
+        made._opened = Opened(state.opened)
         made._spread = Spread(state.spread)
         made._mixture = Mixture(PRIOR, state.weights)
         made._bands = Bands(state.bands)

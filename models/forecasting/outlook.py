@@ -32,6 +32,7 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     promises: bytes
     levels: bytes
     season: SeasonState
+    opened: bytes
     spread: bytes
     weights: bytes
     bands: BandsState

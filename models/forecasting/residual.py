@@ -34,11 +34,13 @@ FEATURES = (
     "season",
     "back",
     "starts",
+    "sessions",
     "sin",
     "cos",
 )
 """Distances to averages, change of the days before, of the last step; rise of request starts;
-time of day.  All but the last three in scales."""
+distance to what the sessions that open now amount to; time of day.  All but the rise of request
+starts and the time of day in scales."""
 
 LARGEST = 20.0
 """What a feature is cut at, and 10 what a target is: one burst does not turn the model over."""

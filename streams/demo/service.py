@@ -58,6 +58,7 @@ class Service:
                 tokens_in=event.tokens_in,
                 tenant=event.tenant or None,
                 session=event.session or None,
+                opens_session=event.opens or None,
             )
         elif isinstance(event, Finished):
             self._telemetry.request_finished(

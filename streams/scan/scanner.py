@@ -123,6 +123,7 @@ class Scanner:
         found.tokens_in[row] = UNSAID if event.tokens_in is UNSET else event.tokens_in
         found.tokens_out[row] = UNSAID if event.tokens_out is UNSET else event.tokens_out
         found.started[row] = event.phase == "started"
+        found.opens[row] = event.opens_session is True
         found.error[row] = event.status == "error"
         found.dropped[row] = event.status == "dropped"
         return True
@@ -193,7 +194,7 @@ def _columns(
     else:
         told = []
     error, dropped, started = found.error[kept], found.dropped[kept], found.started[kept]
-    tenant = found.tenant[kept]
+    opens, tenant = found.opens[kept], found.tenant[kept]
     workloads, tenants = numberings
     columns = Columns(
         names=workloads.names,
@@ -205,6 +206,7 @@ def _columns(
         tokens_in=found.tokens_in[kept],
         tokens_out=found.tokens_out[kept],
         started=started if started.any() else None,
+        opens=opens if opens.any() else None,
         failed=(error, dropped) if error.any() or dropped.any() else None,
         tenant=tenant if tenant.max(initial=NOBODY) != NOBODY else None,
         others=[(int(layout.message[row]) + begin, event) for row, event in told],

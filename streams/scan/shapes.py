@@ -46,13 +46,15 @@ _SPELLED = {
     b"kind": (b'"request"',),
     b"phase": (b'"started"', b'"finished"'),
     b"status": (b'"ok"', b'"error"', b'"dropped"'),
+    b"opens_session": (b"true", b"false"),
 }
 """Values that are part of the shape."""
 
 _NEEDED = frozenset({b"v", b"kind", b"workload", b"at"})
 
 _MEMBER = re.compile(
-    rb'([{,] *"([a-z_]+)" *: *)(?:"([^"\\\x00-\x1f\x7f-\xff]*)"|([0-9]+(?:\.[0-9]+)?))( *\}$)?'
+    rb'([{,] *"([a-z_]+)" *: *)'
+    rb'(?:"([^"\\\x00-\x1f\x7f-\xff]*)"|([0-9]+(?:\.[0-9]+)?)|(true|false))( *\}$)?'
 )
 
 
@@ -62,6 +64,7 @@ class Shape:
 
     steps: tuple[tuple[bytes, Slot], ...]
     started: bool
+    opens: bool
     status: str
 
 
@@ -78,13 +81,13 @@ def shape_of(event: bytes) -> Shape | None:
     seen: dict[bytes, bytes] = {}
     steps: list[tuple[bytes, Slot]] = []
     literal, place = b"", 0
-    for opening, key, quoted, number, closing in _members(event):
+    for opening, key, quoted, number, truth, closing in _members(event):
         if key in seen or (place == 0) != opening.startswith(b"{"):
             return None
-        value = number or b'"' + quoted + b'"'
+        value = number or truth or b'"' + quoted + b'"'
         seen[key] = value
         place += len(opening) + len(value) + len(closing)
-        slot = (_NUMBERS if number else _QUOTED).get(key)
+        slot = None if truth else (_NUMBERS if number else _QUOTED).get(key)
         if slot is None:
             if value not in _SPELLED.get(key, ()):
                 return None
@@ -101,15 +104,16 @@ def shape_of(event: bytes) -> Shape | None:
     return Shape(
         steps=tuple(steps),
         started=seen.get(b"phase") == b'"started"',
+        opens=seen.get(b"opens_session") == b"true",
         status=seen.get(b"status", b'"ok"')[1:-1].decode(),
     )
 
 
-def _members(event: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes, bytes]]:
+def _members(event: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes, bytes, bytes]]:
     place = 0
     while (found := _MEMBER.match(event, place)) is not None:
-        opening, key, quoted, number, closing = found.groups(b"")
-        yield opening, key, quoted, number, closing
+        opening, key, quoted, number, truth, closing = found.groups(b"")
+        yield opening, key, quoted, number, truth, closing
         place = found.end()
 
 

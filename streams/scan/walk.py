@@ -36,6 +36,7 @@ class Found:
     tokens_in: Ints
     tokens_out: Ints
     started: Bools
+    opens: Bools
     error: Bools
     dropped: Bools
 
@@ -52,6 +53,7 @@ class Found:
             tokens_in=unsaid,
             tokens_out=unsaid.copy(),
             started=np.zeros(rows, np.bool_),
+            opens=np.zeros(rows, np.bool_),
             error=np.zeros(rows, np.bool_),
             dropped=np.zeros(rows, np.bool_),
         )
@@ -165,6 +167,7 @@ class Walk:
         _put(found.end, rows, places)
         for column, said in (
             (found.started, shape.started),
+            (found.opens, shape.opens),
             (found.error, shape.status == "error"),
             (found.dropped, shape.status == "dropped"),
         ):

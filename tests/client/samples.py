@@ -11,6 +11,7 @@ async def everything() -> list[tuple[str, bytes]]:
         workload="prod/bot", pod="bot-1", variant="a100", sender=sender, clock=lambda: 1_700_000_000.5
     ) as telemetry:
         telemetry.request_started(tokens_in=12, tenant="acme", session="s-1")
+        telemetry.request_started(session="s-1", opens_session=True)
         telemetry.request_finished(latency_s=0.25, tokens_in=12, tokens_out=7)
         for status in ("ok", "error", "dropped"):
             telemetry.request_finished(status=status)
@@ -28,5 +29,5 @@ async def everything() -> list[tuple[str, bytes]]:
         telemetry.replicas(desired=6, ready=5, starting=1, started_s=[41.2])
         telemetry.publish({"kind": "request", "workload": "prod/other", "at": 5, "latency_s": 1})
         assert await telemetry.flush()
-        assert telemetry.stats().sent == telemetry.stats().accepted == 10
+        assert telemetry.stats().sent == telemetry.stats().accepted == 11
     return sender.messages

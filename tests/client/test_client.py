@@ -33,7 +33,7 @@ async def test_the_application_decodes_all_that_the_client_sends() -> None:
         assert decoded.unknown == {}
         assert {event.workload for event in decoded.events} == {key}
         seen += len(decoded.events)
-    assert seen == 10
+    assert seen == 11
 
 
 def test_it_imports_nothing_of_the_application() -> None:
@@ -153,6 +153,35 @@ async def test_a_request_that_raises_is_an_error_and_goes_on_its_way() -> None:
     started, finished = sender.events()
     assert (started["phase"], finished["phase"], finished["status"]) == ("started", "finished", "error")
     assert "tokens_out" not in finished
+
+
+async def test_a_session_says_once_that_it_opens() -> None:
+    sender = MemorySender()
+    async with AsyncTelemetry(sender=sender, workload="prod/bot") as telemetry:
+        one, two = telemetry.session("s-1", tenant="acme"), telemetry.session("s-2")
+        with one.request(tokens_in=3):
+            two.request_started()
+        one.request_started(tokens_in=4)
+        one.request_finished(status="dropped")
+        with two.request():
+            pass
+    told = [(e["session"], e["phase"], e.get("opens_session")) for e in sender.events()]
+    assert told == [
+        ("s-1", "started", True),
+        ("s-2", "started", True),
+        ("s-1", "finished", None),
+        ("s-1", "started", None),
+        ("s-1", "finished", None),
+        ("s-2", "started", None),
+        ("s-2", "finished", None),
+    ]
+    assert [e.get("tenant") for e in sender.events()][:2] == ["acme", None]
+
+
+async def test_what_is_no_truth_opens_no_session() -> None:
+    async with AsyncTelemetry(sender=MemorySender(), workload="prod/bot") as telemetry:
+        assert not telemetry.publish({"kind": "request", "workload": "prod/bot", "opens_session": 1})
+        assert telemetry.stats().last_error == "opens_session: 1 is not true or false"
 
 
 SCRIPT = """

@@ -18,6 +18,7 @@ from lab.forecast.table import notes
 from lab.traces import Series
 from models.forecasting.experts import NAMES
 from models.forecasting.forecaster import Forecaster
+from models.forecasting.leads import Leads
 from streams.cli.forecast_eval import command
 
 AWAKE = [name for name in NAMES if name not in ("week", "tenants")]
@@ -110,7 +111,7 @@ def test_it_is_the_live_forecaster_and_it_looks_at_no_later_step() -> None:
     errors, lasts = [], []
     values = series.values.tolist()
     for step, value in enumerate(values):
-        forecaster.close(step, value, 0.0, 5)
+        forecaster.close(step, value, Leads(), 5)
         assert forecaster.outlook is not None
         if 200 <= step + 5 < 400:
             errors.append(abs(values[step + 5] - forecaster.outlook.centre))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from lab.plant import ConstantStartup, Plant, PlantParameters, Variant
 from lab.plant.telemetry import PlantTelemetry
 from lab.traces import Arrival
+from lab.traces.session import Call, Session
 from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
 
 BEGIN = 1000.0
@@ -60,6 +63,31 @@ def test_a_request_is_told_when_it_arrives_and_when_it_has_ended() -> None:
     assert len(gauges) == 5
     assert [g.in_flight for g in gauges][:2] == [1, 1]
     assert all(r.workload == "lab/service" for r in records)
+
+
+def test_the_first_call_of_a_session_says_that_it_opens_it() -> None:
+    calls = tuple(
+        Call(pause_s=1.0, turn=0, tokens_in=500, tokens_cached=0, tokens_out=7) for _ in range(3)
+    )
+    session = Session(name="s-1", start_s=2.0, calls=calls)
+    arrivals = (Arrival(at_s=0.5, tokens_in=500, tokens_out=72),)
+    told = Plant(arrivals, PlantParameters(), seed=1, begin=BEGIN, sessions=[session])
+    records = heard(PlantTelemetry("lab/service", told), told, range(1, 20))
+    requests = [r for r in records if isinstance(r, Request)]
+    starts = [r.opens_session for r in requests if r.phase == "started"]
+    assert starts == [UNSET, True, UNSET, UNSET]
+    assert {r.opens_session for r in requests if r.phase == "finished"} == {UNSET}
+
+
+def test_of_plain_arrivals_the_first_of_a_session_opens_it() -> None:
+    names = ("", "s-1", "", "s-2", "s-1", "s-2")
+    arrivals = [
+        Arrival(at_s=float(n), tokens_in=5, tokens_out=7, session=s) for n, s in enumerate(names)
+    ]
+    told = Plant(arrivals, PlantParameters(), seed=1, begin=BEGIN)
+    records = heard(PlantTelemetry("lab/service", told), told, range(1, 9))
+    starts = [r for r in records if isinstance(r, Request) and r.phase == "started"]
+    assert [r.opens_session is True for r in starts] == [False, True, False, True, False, False]
 
 
 def test_of_a_release_only_the_new_deployment_is_reported() -> None:

@@ -26,6 +26,7 @@ STARTS = 0.02
 
 COLUMNS = (
     "started",
+    "sessions",
     "finished",
     "dropped",
     "latency_count",
@@ -246,6 +247,7 @@ class World:
             sent_us=second * 1_000_000 + source,
             events=ended + dropped + 1,
             started=ended + chance.randrange(2) if phase.starts else 0,
+            sessions=chance.randrange(ended + 1) if phase.starts else 0,
             finished=ended + dropped,
             dropped=dropped,
             latency_count=ended,

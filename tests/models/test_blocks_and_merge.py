@@ -51,6 +51,14 @@ def total(partials: list[Load]) -> int:
     return merge.totals().get(W, 0)
 
 
+def opened(partials: list[Load]) -> int:
+    """Sessions opened in the first 21 seconds."""
+    merge = Merge(lateness_s=1.0)
+    for partial in partials:
+        merge.add(partial)
+    return merge.window(W).total("sessions", 0, 20)
+
+
 def test_the_counter_example_of_replacing_partials() -> None:
     """Offsets 10.1 s, 11.2 s, 10.9 s; the commit moves past the first, then kill -9 and replay."""
     log = log_of([(10.1, 10_000), (11.2, 11_000), (10.9, 11_500)])
@@ -88,10 +96,13 @@ def test_chunking_redelivery_and_duplicates_change_no_total(
     for at, gap in drawn:
         append_ms += gap
         log_times.append((at, append_ms))
-    log = log_of(log_times)
+    log = [
+        (offset, ms, [*events, request(events[0].at, phase="started", opens_session=True)])
+        for offset, ms, events in log_of(log_times)
+    ]
     cuts = data.draw(st.lists(st.integers(0, len(log) - 1), max_size=10))
     _, sent = fold(log, 0, cuts)
-    assert total(sent) == len(log)
+    assert total(sent) == 2 * len(log)
     # A crash anywhere: the new owner begins at the start of a block that was open then.
     starts = sorted({partial.block for partial in sent})
     begin = data.draw(st.sampled_from(starts))
@@ -99,7 +110,8 @@ def test_chunking_redelivery_and_duplicates_change_no_total(
     _, again = fold([row for row in log if row[0] >= begin], 0, other_cuts)
     mixed = sent + again
     random.Random(len(log)).shuffle(mixed)  # Zombies write whenever they like.
-    assert total(mixed) == len(log)
+    assert total(mixed) == 2 * len(log)
+    assert opened(mixed) == len(log)
 
 
 def test_done_blocks_are_settled_and_their_echoes_change_nothing() -> None:

@@ -33,6 +33,7 @@ requests = st.builds(
     tokens_out=maybe_tokens,
     status=st.sampled_from(["ok", "error", "dropped"]),
     tenant=st.one_of(st.just(UNSET), st.sampled_from(["", "acme", "*"])),
+    opens_session=st.sampled_from([UNSET, False, True]),
 )
 resources = st.builds(
     Resource,
@@ -67,6 +68,7 @@ def counted_by_hand(events: list[Telemetry]) -> dict[str, Any]:
         tokens_in = 0 if event.tokens_in is UNSET else event.tokens_in
         if event.phase == "started":
             found["started"] += 1
+            found["sessions"] += event.opens_session is True
             found["tokens_in_started"] += tokens_in
             continue
         found["finished"] += 1
@@ -182,7 +184,7 @@ def test_parts_together_are_in_the_order_of_their_messages(
     assert found.others == wanted.others
     for name in ("workload", "message", "at", "latency_s", "tokens_in", "tokens_out"):
         assert getattr(found, name).tolist() == getattr(wanted, name).tolist()
-    for name in ("started", "tenant", "failed"):
+    for name in ("started", "opens", "tenant", "failed"):
         mine, its = getattr(found, name), getattr(wanted, name)
         assert (mine is None) is (its is None)
         assert mine is None or np.array_equal(mine, its)

@@ -15,8 +15,10 @@ import pytest
 
 from models.forecasting.experts import NAMES, PRIOR
 from models.forecasting.forecaster import Forecaster
+from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState
 from models.forecasting.promises import MOST
+from models.forecasting.residual import FEATURES
 
 NAN = math.nan
 STEPS = 900
@@ -65,7 +67,7 @@ def walk(values: list[float], ahead: int = 6, forecaster: Forecaster | None = No
     walked = forecaster or Forecaster()
     for step, value in enumerate(values):
         if not math.isnan(value):
-            walked.close(step, value, value * 10, ahead)
+            walked.close(step, value, Leads(value * 10), ahead)
     return walked
 
 
@@ -82,7 +84,7 @@ def test_whatever_demand_does_what_is_said_is_finite_and_in_order(
     for step, value in enumerate(values):
         if math.isnan(value):
             continue
-        forecaster.close(step, value, 0.0, ahead)
+        forecaster.close(step, value, Leads(), ahead)
         outlook = forecaster.outlook
         assert outlook is not None
         assert 0 <= outlook.centre < math.inf
@@ -109,12 +111,39 @@ def test_a_restored_forecaster_goes_on_to_the_last_bit(values: list[float]) -> N
     assert two.quantile(0.95) == one.quantile(0.95)
     for step in range(600, STEPS):
         if not math.isnan(values[step]):
-            one.close(step, values[step], 5.0, 6)
-            two.close(step, values[step], 5.0, 6)
+            one.close(step, values[step], Leads(5.0), 6)
+            two.close(step, values[step], Leads(5.0), 6)
             assert two.outlook == one.outlook
             assert two.quantile(0.9) == one.quantile(0.9)
             assert two.experts() == one.experts()
     assert msgspec.msgpack.encode(two.state()) == msgspec.msgpack.encode(one.state())
+
+
+def test_a_restored_forecaster_has_not_forgotten_its_sessions() -> None:
+    one = Forecaster()
+    for step, value in enumerate(_noisy()[:600]):
+        one.close(step, value, Leads(value, float(step % 3)), 6)
+    raw = msgspec.msgpack.encode(one.state())
+    two = Forecaster.restored(msgspec.msgpack.decode(raw, type=ForecasterState))
+    for step in range(600, STEPS):
+        for forecaster in (one, two):
+            forecaster.close(step, 100.0, Leads(100.0, 5.0), 6)
+        assert two.outlook == one.outlook
+    assert msgspec.msgpack.encode(two.state()) == msgspec.msgpack.encode(one.state())
+
+
+def test_sessions_of_which_nobody_tells_are_as_if_there_was_no_such_feature() -> None:
+    """And zeros before the first of them opens are no more than that."""
+    silent, zeros = Forecaster(), Forecaster()
+    for step, value in enumerate(_noisy()):
+        silent.close(step, value, Leads(value), 6)
+        zeros.close(step, value, Leads(value, 0.0), 6)
+    assert msgspec.msgpack.encode(silent.state()) == msgspec.msgpack.encode(zeros.state())
+    place = FEATURES.index("sessions")
+    model = silent._model
+    assert model._means is not None
+    assert model._means[place] == 0.0
+    assert silent.state().opened == b""
 
 
 def test_asking_changes_nothing(values: list[float]) -> None:
@@ -123,7 +152,7 @@ def test_asking_changes_nothing(values: list[float]) -> None:
         if math.isnan(value):
             continue
         for forecaster in (asked, quiet):
-            forecaster.close(step, value, value, 6)
+            forecaster.close(step, value, Leads(value), 6)
         asked.experts()
         for level in (0.5, 0.95, 0.99, 0.95):
             asked.quantile(level)
@@ -138,7 +167,7 @@ def test_memory_is_bounded_by_the_horizon_and_not_by_time() -> None:
         forecaster = walk(_noisy(), ahead)
         early = len(msgspec.msgpack.encode(forecaster.state()))
         for step in range(STEPS, 4 * STEPS):
-            forecaster.close(step, 100.0 + step % 7, 0.0, ahead)
+            forecaster.close(step, 100.0 + step % 7, Leads(), ahead)
         sizes[ahead] = len(msgspec.msgpack.encode(forecaster.state()))
         assert sizes[ahead] < early + 1500  # What the season and ADWIN still fill.
         assert len(forecaster._promises) <= MOST
@@ -150,7 +179,7 @@ def test_scaled_demand_has_the_scaled_forecast(factor: float) -> None:
     values = _noisy()
     one, other = walk(values), Forecaster()
     for step, value in enumerate(values):
-        other.close(step, value * factor, value * 10, 6)
+        other.close(step, value * factor, Leads(value * 10), 6)
     assert one.outlook is not None
     assert other.outlook is not None
     assert other.outlook.centre == pytest.approx(one.outlook.centre * factor, rel=1e-6)
@@ -169,7 +198,7 @@ def test_a_gap_is_not_zero_demand() -> None:
     assert 95 < gap.outlook.centre < 110
     assert zero.outlook.centre < 20
     learned = gap.learned
-    gap.close(460, 101.0, 0.0, 6)
+    gap.close(460, 101.0, Leads(), 6)
     assert gap.learned == learned  # Nothing was promised of the step after the gap.
     assert 95 < gap.outlook.centre < 110
 
@@ -177,7 +206,7 @@ def test_a_gap_is_not_zero_demand() -> None:
 @pytest.mark.parametrize("value", [NAN, math.inf, -1.0])
 def test_what_is_no_demand_is_a_gap(value: float) -> None:
     told, quiet = walk(_noisy()), walk(_noisy())
-    told.close(STEPS, value, 0.0, 6)
+    told.close(STEPS, value, Leads(), 6)
     assert msgspec.msgpack.encode(told.state()) == msgspec.msgpack.encode(quiet.state())
 
 
@@ -193,7 +222,7 @@ def test_a_cold_start_is_wide_reactive_and_says_so() -> None:
     assert forecaster.quantile(0.95) is None
     assert forecaster.overload_probability(1.0) is None
     for step in range(20):
-        forecaster.close(step, 40.0, 0.0, 6)
+        forecaster.close(step, 40.0, Leads(), 6)
     outlook = forecaster.outlook
     assert outlook is not None
     assert outlook.trust == "cold"
@@ -224,13 +253,13 @@ def test_the_gate_closes_where_the_mixture_is_worse_than_the_last_value() -> Non
     state = forecaster.state()
     worse = msgspec.structs.replace(state, gate=(107.0, 100.0, True))
     again = Forecaster.restored(worse)
-    again.close(STEPS, 90.0, 0.0, 6)
+    again.close(STEPS, 90.0, Leads(), 6)
     assert again.outlook is not None
     assert again.outlook.trust == "reactive"
     assert again.outlook.centre == 90.0
     still = msgspec.structs.replace(state, gate=(100.0, 100.0, False))
     again = Forecaster.restored(still)
-    again.close(STEPS, 90.0, 0.0, 6)
+    again.close(STEPS, 90.0, Leads(), 6)
     assert again.outlook is not None
     assert again.outlook.trust == "reactive"  # Hysteresis: as good is not yet better.
 
@@ -239,7 +268,7 @@ def test_a_horizon_that_changes_breaks_nothing() -> None:
     chance = random.Random(4)
     forecaster = Forecaster()
     for step, value in enumerate(_noisy()):
-        forecaster.close(step, value, 0.0, chance.choice([1, 6, 30, 90, 400]))
+        forecaster.close(step, value, Leads(), chance.choice([1, 6, 30, 90, 400]))
         assert len(forecaster._promises) <= MOST
     assert forecaster.learned > 30
     assert forecaster.outlook is not None
@@ -259,7 +288,7 @@ def test_half_lives_are_of_time_and_not_of_calls(step_s: int) -> None:
     forecaster = Forecaster(step_s)
     for step in range(4200 // step_s):
         at_s = step * step_s
-        forecaster.close(step, 100.0 if at_s < 3600 else 200.0, 0.0, max(300 // step_s, 1))
+        forecaster.close(step, 100.0 if at_s < 3600 else 200.0, Leads(), max(300 // step_s, 1))
     said = forecaster.experts()
     assert said["average-3600s"] == pytest.approx(119.0, abs=4.0)
     assert said["average-300s"] == pytest.approx(175.0, abs=1.0)

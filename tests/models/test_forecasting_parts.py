@@ -12,6 +12,7 @@ from models.forecasting.bands import ANCHORS, Asked, Bands, Place
 from models.forecasting.drift import MOST as MOST_MEANS
 from models.forecasting.drift import Drift
 from models.forecasting.grid import keep
+from models.forecasting.leads import Opened
 from models.forecasting.levels import Levels
 from models.forecasting.mixture import RATE, Mixture
 from models.forecasting.residuals import EDGES, Residuals
@@ -37,6 +38,46 @@ def test_averages_have_no_memory_of_a_first_value_and_a_gap_fades() -> None:
     levels.add(0.0, 600.0)  # Ten half-lives: next to nothing is left.
     assert levels.averages[0] == pytest.approx(0.0, abs=0.02)
     assert Levels(levels.state()).state() == levels.state()
+
+
+def test_what_opens_now_amounts_to_what_sessions_did() -> None:
+    opened = Opened()
+    assert opened.amount() is None
+    for _ in range(1000):
+        opened.add(1.0, 30.0, 10.0)
+    assert opened.amount() == pytest.approx(30.0)
+    for _ in range(9):  # A half-life.
+        opened.add(3.0, 30.0, 10.0)
+    # Two now in the mean, a little more than one over the long past.
+    assert opened.amount() == pytest.approx(60.0, rel=0.03)
+    assert opened.amount() < 60.0  # type: ignore[operator]
+    assert Opened(opened.state()).amount() == opened.amount()
+
+
+def test_where_nobody_tells_of_sessions_nothing_is_held_or_said_of_them() -> None:
+    opened = Opened()
+    for told in (None, 0.0, None, 0.0):  # None opened before the first is no more than silence.
+        opened.add(told, 30.0, 10.0)
+    assert opened.state() == b""
+    assert opened.amount() is None
+
+
+@pytest.mark.parametrize(("every", "silent_s"), [(1, 90.0), (60, 3600.0)])
+def test_who_ceases_to_tell_of_sessions_does_not_say_that_none_opens(
+    every: int, silent_s: float
+) -> None:
+    """Two in each step are missed after a minute or so; one in 10 minutes, after an hour."""
+    opened = Opened()
+    for step in range(2000):
+        opened.add(2.0 if step % every == 0 else 0.0, 30.0, 10.0)
+        assert opened.amount() is not None
+    steps = 0
+    while opened.amount() is not None:
+        opened.add(0.0, 30.0, 10.0)
+        steps += 1
+    assert silent_s / 2 <= steps * 10.0 <= silent_s
+    opened.add(2.0, 30.0, 10.0)
+    assert opened.amount() is not None
 
 
 def test_a_trend_goes_on_and_is_damped() -> None:

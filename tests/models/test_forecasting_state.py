@@ -10,6 +10,7 @@ import pytest
 from river import linear_model
 
 from models import sketch
+from models.demand import DemandMeter
 from models.domain.load import Load
 from models.forecasting.promises import MOST, Promises
 from models.forecasting.residual import FEATURES, FLOOR, PRIOR_PAIRS, ResidualModel, cut
@@ -115,6 +116,30 @@ def test_latencies_of_a_slot_that_is_over_are_the_same(count: int) -> None:
     window.add(msgspec.structs.replace(load(11, 3, 0), latency={3: 4}), None)
     window.add(load(36, 4, 0), None)
     assert window.latencies(60) == {**counts, 3: 5}
+
+
+def test_sessions_are_held_only_where_one_was_told_of() -> None:
+    """So that a workload that never tells of them is not one that opens none."""
+    window = Window()
+    demand = DemandMeter(window, "requests")
+    for second in range(20):
+        told = msgspec.structs.replace(load(second, second, 0), started=2)
+        window.add(told, None)
+        assert demand.session_starts(0) is None
+    assert "sessions" not in window.state().sums
+    first = msgspec.structs.replace(load(21, 21, 0), started=2, sessions=1)
+    window.add(first, None)
+    window.add(msgspec.structs.replace(first, reach=22, sessions=3), first)
+    again = Window.restored(msgspec.convert(window.state(), WindowState))
+    for restored in (window, again):
+        demand = DemandMeter(restored, "requests")
+        assert [demand.session_starts(step) for step in (0, 1, 2)] == [0.0, 0.0, 3.0]
+
+
+def test_a_load_without_sessions_is_the_bytes_that_it_was() -> None:
+    assert b"sessions" not in msgspec.json.encode(load(1, 1, 0))
+    told = msgspec.structs.replace(load(1, 1, 0), sessions=2)
+    assert msgspec.json.decode(msgspec.json.encode(told), type=Load) == told
 
 
 def load(second: int, block: int, tokens: int) -> Load:

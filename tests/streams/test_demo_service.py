@@ -49,6 +49,7 @@ async def test_labels_and_ends_of_requests_reach_the_wire() -> None:
         ("started", None, None, None),
         ("finished", "ok", None, None),
     ]
+    assert [e["session"] for e in requests if "opens_session" in e] == ["s-1"]
     for _, value in sender.messages:
         assert codec.telemetry(value, clock.at).rejected == []
 

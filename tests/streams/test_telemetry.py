@@ -27,6 +27,11 @@ SPELLED = json.dumps(GOOD).encode()
 MESSAGES: list[bytes | None] = [
     line(),
     line(phase="started", tokens_in=7),
+    line(phase="started", opens_session=True),
+    line(phase="started", opens_session=False),
+    line(phase="started", opens_session=1),
+    line(phase="started", opens_session="true"),
+    line(opens_session=True),
     line(status="error", tenant="acme"),
     line(tenant=""),
     line(POD),
@@ -144,6 +149,7 @@ EVENT = st.fixed_dictionaries(
         "status": st.sampled_from(["ok", "error", "dropped"]),
         "tenant": st.sampled_from(["", "acme", "a,b", "x" * 63, "\u00fc", "\\"]),
         "session": st.text(max_size=20),
+        "opens_session": st.booleans(),
         "pod": st.just("pod-1"),
     },
 )
@@ -201,11 +207,13 @@ def told(columns: Columns) -> list[Any]:
     tenant = np.full(n, NOBODY) if columns.tenant is None else columns.tenant
     failed = columns.failed or (np.zeros(n, bool), np.zeros(n, bool))
     started = np.zeros(n, bool) if columns.started is None else columns.started
+    opens = np.zeros(n, bool) if columns.opens is None else columns.opens
     rows = zip(
         [columns.names[code] for code in columns.workload],
         *(getattr(columns, name).tolist() for name in ("message", "at", "latency_s")),
         *(getattr(columns, name).tolist() for name in ("tokens_in", "tokens_out")),
         started.tolist(),
+        opens.tolist(),
         failed[0].tolist(),
         failed[1].tolist(),
         [None if code == NOBODY else columns.tenants[code] for code in tenant],

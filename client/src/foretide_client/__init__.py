@@ -9,6 +9,7 @@ from foretide_client.events import RequestSpan
 from foretide_client.memory import MemorySender
 from foretide_client.plain import Telemetry
 from foretide_client.sender import KafkaSender, Sender
+from foretide_client.session import Session
 
 __all__ = [
     "AsyncTelemetry",
@@ -16,6 +17,7 @@ __all__ = [
     "MemorySender",
     "RequestSpan",
     "Sender",
+    "Session",
     "Stats",
     "Telemetry",
 ]

@@ -11,6 +11,8 @@ import time
 from types import TracebackType
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Type
 
+from foretide_client.session import Session
+
 Event = Dict[str, Any]
 
 VERSION = 1
@@ -44,6 +46,9 @@ def fault(event: Mapping[str, Any]) -> Optional[str]:
             reason = _number(value)
             if reason is not None:
                 return f"{name}: {reason}"
+    opens = event.get("opens_session", False)
+    if not isinstance(opens, bool):
+        return f"opens_session: {opens!r} is not true or false"
     started = event.get("started_s", ())
     for value in started:
         reason = _number(value)
@@ -72,18 +77,20 @@ class RequestSpan:
         emit: Callable[..., bool],
         fields: Event,
         *,
+        opens_session: Optional[bool] = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tokens_out: Optional[int] = None
         self.status = "ok"
         self._emit = emit
         self._fields = fields
+        self._opens_session = opens_session
         self._monotonic = monotonic
         self._began = 0.0
 
     def __enter__(self) -> RequestSpan:
         self._began = self._monotonic()
-        self._emit(phase="started", **self._fields)
+        self._emit(phase="started", opens_session=self._opens_session, **self._fields)
         return self
 
     def __exit__(
@@ -114,13 +121,26 @@ class Methods:
         raise NotImplementedError  # pragma: no cover - both clients define it
 
     def request_started(
-        self, *, tokens_in: Optional[int] = None, at: Optional[float] = None, **more: Any
+        self,
+        *,
+        tokens_in: Optional[int] = None,
+        at: Optional[float] = None,
+        opens_session: Optional[bool] = None,
+        **more: Any,
     ) -> bool:
         """A request has arrived.  ``at`` is Unix seconds, now if left out.
 
+        ``opens_session``: it is the first of its session (``session`` knows that by itself).
         ``more``: ``workload``, ``tenant``, ``variant``, ``pod``, ``session``.
         """
-        return self._send("request", phase="started", tokens_in=tokens_in, at=at, **more)
+        return self._send(
+            "request",
+            phase="started",
+            tokens_in=tokens_in,
+            at=at,
+            opens_session=opens_session,
+            **more,
+        )
 
     def request_finished(
         self,
@@ -144,13 +164,26 @@ class Methods:
             **more,
         )
 
-    def request(self, *, tokens_in: Optional[int] = None, **more: Any) -> RequestSpan:
+    def request(
+        self,
+        *,
+        tokens_in: Optional[int] = None,
+        opens_session: Optional[bool] = None,
+        **more: Any,
+    ) -> RequestSpan:
         """A request as a ``with`` block: started now, finished when the block ends."""
 
         def emit(**fields: Any) -> bool:
             return self._send("request", **fields)
 
-        return RequestSpan(emit, {"tokens_in": tokens_in, **more})
+        return RequestSpan(emit, {"tokens_in": tokens_in, **more}, opens_session=opens_session)
+
+    def session(self, name: str, **more: Any) -> Session:
+        """The requests of a session that begins now; ``more`` goes with each of them.
+
+        Keep it for as long as the session goes on: another one of that name would begin anew.
+        """
+        return Session(self, {"session": name, **more})
 
     def resource(self, *, pod: Optional[str] = None, **gauges: Any) -> bool:
         """Gauges of one pod: ``in_flight``, ``queue_depth``, ``gpu_ratio`` and so on."""

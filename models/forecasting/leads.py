@@ -1,0 +1,80 @@
+"""Leads: what comes before demand: requests that start, and sessions that open.
+
+Rule: a session that opens is so much demand to come, which is learned; where nobody tells of
+sessions nothing is said of them, which is not that none opens.
+Flow: DemandMeter -> Leads -> Forecaster -> Opened -> a feature of the residual model.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple
+
+from models.forecasting.grid import keep
+
+RECENT_S = 90.0
+"""Half-life of what opens now: 60 s sees crowds of sessions a little earlier, 120 to 300 s less
+noise where there are none (docs/forecasting.md)."""
+
+LONG_S = 43_200.0
+"""Half-life of what a session amounts to: that of the residual model."""
+
+MISSED = 8.0
+"""Sessions that should have opened since the last one did, and then nobody tells of them any more:
+by chance it is once in 3,000 such times (a Poisson count of 0 where 8 are expected)."""
+
+SILENT_S = 3600.0
+"""After so long it is so at any rate."""
+
+
+class Leads(NamedTuple):
+    """Of one step: requests started, and sessions opened; None: nobody tells of sessions."""
+
+    starts: float = 0.0
+    sessions: float | None = None
+
+
+class Opened:
+    """Averages of sessions opened a step, of now and of long, and of demand over the same."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, state: bytes = b"") -> None:
+        """``state`` is what ``state`` gave."""
+        self._held = array("d", state)
+        """Sessions now, sessions of long, demand of long, seconds told of, sessions missed since
+        the last one; empty: nobody has told of sessions."""
+
+    def state(self) -> bytes:
+        """Everything, as 64-bit floats; empty where nobody has told of sessions."""
+        return self._held.tobytes()
+
+    def add(self, sessions: float | None, value: float, elapsed_s: float) -> None:
+        """A step in which so many ``sessions`` opened and demand was ``value``."""
+        held = self._held
+        if sessions is None or (not held and not sessions):
+            return
+        if not held:
+            held = self._held = array("d", bytes(40))
+        held[3] = told_s = held[3] + elapsed_s
+        # After a crowd fewer open than did lately, and at night fewer than in the mean.
+        expected = max(min(held[0], held[1]), MISSED * elapsed_s / SILENT_S)
+        held[4] = 0.0 if sessions else held[4] + expected
+        for place, half_life_s, told in (
+            (0, RECENT_S, sessions),
+            (1, LONG_S, sessions),
+            (2, LONG_S, value),
+        ):
+            # As in ``Levels``: weights sum to one from the first step on.
+            gain = (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (told_s / half_life_s))
+            held[place] += gain * (told - held[place])
+
+    def amount(self) -> float | None:
+        """Demand that what opens now amounts to, if it goes on; None: nobody tells of sessions.
+
+        With 2 sessions a step now, where 1 a step went with a demand of 30: 60.
+        """
+        held = self._held
+        if not held or held[4] >= MISSED:
+            return None
+        return held[0] * held[2] / held[1]
