@@ -72,7 +72,8 @@ class Foresight:
             value = demand.step(step)
             if value is None:
                 continue
-            self.forecaster.close(step, value, demand.starts(step), ahead)
+            tenants = demand.tenants(step, value)
+            self.forecaster.close(step, value, demand.starts(step), ahead, tenants)
             self._size(step, value, given)
             ended = True
         return ended

@@ -67,7 +67,8 @@ class Moment(NamedTuple):
     """Where and when experts look from.
 
     ``last`` and ``back`` (the change since the step before) in demand; ``starts`` the rise of
-    request starts as a share of both steps', from -1 to 1; ``at_s`` the middle of the step.
+    request starts as a share of both steps', from -1 to 1; ``at_s`` the middle of the step;
+    ``tenants`` the change that the sum over tenants says, in demand (NaN: it says nothing).
     """
 
     last: float
@@ -77,6 +78,7 @@ class Moment(NamedTuple):
     at_s: float
     step_s: float
     ahead_s: float
+    tenants: float = math.nan
 
 
 def look(levels: Levels, season: Season, moment: Moment) -> Look:
@@ -103,7 +105,7 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
             trend,
             max(averages[_SEASONED] + seasonal, -last * unit),
             math.nan,
-            math.nan,
+            _within(moment.tenants * unit, -last * unit),
         ),
         features=(
             *averages,
@@ -114,3 +116,10 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
             seen * math.cos(angle),
         ),
     )
+
+
+def _within(change: float, lowest: float) -> float:
+    """A change that leaves no negative demand, and is no further than anybody's; NaN stays."""
+    if math.isnan(change):
+        return change
+    return min(max(change, lowest, -FURTHEST), FURTHEST)
