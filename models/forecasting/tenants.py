@@ -14,12 +14,12 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping
-from itertools import product
-from operator import mul
+from operator import add, mul
 from struct import Struct as Packing
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from models.forecasting.grid import keep
 from models.forecasting.levels import HALF_LIVES_S
@@ -29,8 +29,8 @@ from models.planes import lined, planes
 IN_FLIGHT = 2
 """Promises in flight: more tell hardly more, and each is 120 bytes of a snapshot."""
 
-APART_S = 30.0
-"""Promises are made no closer than this."""
+APART_S = 60.0
+"""Promises are made no closer than this: those between tell much the same."""
 
 RATE = 0.1
 """Learning rate of one promise."""
@@ -132,14 +132,13 @@ class Tenants:
         elapsed_s = float(step_s * max(step - self._step, 1) if self._age_s else step_s)
         self._step = step
         self._join(values)
-        self._learn(step, self._parts(values, total), step_s)
+        parts = self._parts(values, total)
+        self._learn(step, parts, step_s)
         taken = self._named.watch(values, self._averages[_COUNT::_COUNT], elapsed_s)
         if taken is not None:
             self._hand_over(*taken)
-        parts = self._parts(values, total)
-        self._average(parts, elapsed_s)
-        of = [value for value in parts for _ in range(_COUNT)]
-        away = [average - value for average, value in zip(self._averages, of, strict=True)]
+            parts = self._parts(values, total)
+        away = self._average(parts, elapsed_s)
         apart = max(-(-ahead // IN_FLIGHT), min(round(APART_S / step_s), ahead), 1)
         if step % apart == 0:
             self._promise(step + ahead, parts, away)
@@ -172,22 +171,20 @@ class Tenants:
         self._scales[place + 1] = 0.0
         self._promises.clear()
 
-    def _average(self, parts: list[float], elapsed_s: float) -> None:
-        """As ``Levels`` does."""
+    def _average(self, parts: list[float], elapsed_s: float) -> list[float]:
+        """Take values into the averages, as ``Levels`` does; how far they are from them now."""
         self._age_s = age_s = self._age_s + elapsed_s
-        gains = [
-            (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (age_s / half_life_s))
+        past = [
+            1.0 - (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (age_s / half_life_s))
             for half_life_s in HALF_LIVES_S
         ]
-        self._averages = array(
-            "f",
-            [
-                average + gain * (value - average)
-                for average, (value, gain) in zip(
-                    self._averages, product(parts, gains), strict=True
-                )
-            ],
-        )
+        spread = [value for value in parts for _ in past]
+        away = [
+            (average - value) * kept
+            for average, value, kept in zip(self._averages, spread, past * len(parts), strict=True)
+        ]
+        self._averages = array("f", map(add, spread, away))
+        return away
 
     def _promise(self, due: int, parts: list[float], away: list[float]) -> None:
         packing, promises = _packing(len(parts)), self._promises
@@ -198,34 +195,32 @@ class Tenants:
 
     def _learn(self, step: int, parts: list[float], step_s: int) -> None:
         """Settle the promise of this step; those of steps before it were of gaps."""
-        packing = _packing(len(parts))
-        while self._promises:
-            due, unit, *rest = packing.unpack_from(self._promises)
-            if due > step:
-                return
-            del self._promises[: packing.size]
+        promises, size = self._promises, _packing(len(parts)).size
+        while promises and (due := int.from_bytes(promises[:8], "little", signed=True)) <= step:
             if due == step:
-                last, away = rest[: len(parts)], rest[len(parts) :]
-                self._settle(step, parts, last, [unit * each for each in away], step_s)
+                self._settle(step, np.array(parts), bytes(promises[8:size]), step_s)
+            del promises[:size]
 
-    def _settle(
-        self, step: int, parts: list[float], last: list[float], away: list[float], step_s: int
-    ) -> None:
-        """Learn of ``parts``; when it was promised they were ``last`` and averages ``away``.
+    def _settle(self, step: int, values: NDArray[np.float64], promise: bytes, step_s: int) -> None:
+        """Learn of ``values`` by part, of which ``promise`` was made.
 
         All weights go down the gradient of the absolute error, and back to the prior.
         """
+        parts = len(values)
+        unit, *_ = _UNIT.unpack_from(promise)
+        last = np.frombuffer(promise, "<f4", parts, 4)
+        packed = np.frombuffer(promise, "<f2", parts * _COUNT, 4 + 4 * parts)
+        distances = packed.astype(float).reshape(parts, _COUNT) * unit
         elapsed_s = float(step_s * (step - self._labelled) if self._labels else step_s)
         self._labels += 1
         self._labelled = step
         kept = keep(HALF_LIFE_S, elapsed_s)
         gain = max(1.0 - kept, 1.0 / self._labels)
-        changes = np.array(parts) - last
+        changes = values - last
         missed, scales = np.abs(changes), np.array(self._scales, dtype=float)
         scales = np.where(scales > 0.0, scales + gain * (missed - scales), missed)
         self._scales = array("f", scales)
-        weights = np.array(self._weights, dtype=float).reshape(-1, _COUNT)
-        distances = np.array(away).reshape(-1, _COUNT)
+        weights = np.array(self._weights, dtype=float).reshape(parts, _COUNT)
         rates = RATE * np.sign(changes - (weights * distances).sum(1) / _WHOLE)
         rates /= np.where(scales > 0.0, scales, 1.0)
         steps = np.minimum(np.maximum(rates[:, None] * distances, -_STEP), _STEP)
@@ -236,6 +231,7 @@ class Tenants:
         self._weights = array("H", np.rint(held).astype(np.uint16).tobytes())
 
 
+_UNIT = Packing("<f")
 _PACKINGS: dict[int, Packing] = {}
 
 
