@@ -222,7 +222,7 @@ class Tenants:
         self._scales = array("f", scales)
         weights = np.array(self._weights, dtype=float).reshape(parts, _COUNT)
         rates = RATE * np.sign(changes - (weights * distances).sum(1) / _WHOLE)
-        rates /= np.where(scales > 0.0, scales, 1.0)
+        rates /= np.where(scales > 0.0, scales, np.inf)
         steps = np.minimum(np.maximum(rates[:, None] * distances, -_STEP), _STEP)
         held = weights * np.exp(steps)
         whole = held.sum(1) + _WHOLE - weights.sum(1)
