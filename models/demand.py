@@ -11,6 +11,7 @@ import math
 from typing import Literal
 
 from models.latencies import LATENCY_S
+from models.sums import OTHER_TENANTS
 from models.window import FRESH_S, SPAN, Window
 
 STEP_S = 10
@@ -159,6 +160,24 @@ class DemandMeter:
             return None
         end = self.end_of(number)
         return float(self.window.total("sessions", end - STEP_S, end - 1))
+
+    def tenants(self, number: int, value: float) -> dict[str, float] | None:
+        """A step's ``value`` by tenant, in the proportions of the requests that ended in it.
+
+        Starts name no tenant, so that a request is somebody's when it is over.  None: no tenant is
+        known, or the unit is not requests, whose shares are not those of tokens.  Requests without
+        a tenant are nobody's: of 40, 10 of them a's and 20 b's, a has 0.25, b 0.5 of ``value``.
+        """
+        if self.unit != "requests":
+            return None
+        end = self.end_of(number)
+        counts = self.window.tenants(end - STEP_S)
+        if not counts:
+            return None if counts is None or value else {}
+        ended = max(self.window.total("finished", end - STEP_S, end - 1), sum(counts.values()))
+        return {
+            name: value * (count / ended) for name, count in counts.items() if name != OTHER_TENANTS
+        }
 
     def mean_latency_s(self, number: int) -> float | None:
         """Mean latency over the ``LATENCY_S`` up to ``number``; None: nothing finished."""

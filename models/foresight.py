@@ -74,7 +74,8 @@ class Foresight:
             if value is None:
                 continue
             leads = Leads(demand.starts(step), demand.session_starts(step))
-            self.forecaster.close(step, value, leads, ahead)
+            tenants = demand.tenants(step, value)
+            self.forecaster.close(step, value, leads, ahead, tenants)
             self._size(step, value, given)
             ended = True
         return ended

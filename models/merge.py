@@ -126,7 +126,7 @@ class Merge:
         before = partials.get(key)
         if before is not None and before.reach >= load.reach:
             return None
-        partials[key] = _counted(load) if load.tenants or len(load.pods) > 1 else load
+        partials[key] = _counted(load) if len(load.pods) > 1 else load
         late = self.closed_through is not None and load.second <= self.closed_through
         window = self._windows.get(load.workload)
         if window is None:
@@ -193,6 +193,6 @@ class Merge:
 def _counted(load: Load) -> Load:
     """What of a partial the next one of its block is compared with: only what is counted.
 
-    Gauges and tenants, which may be most of it, have been taken in by then.
+    Gauges, which may be most of it, have been taken in by then.
     """
-    return msgspec.structs.replace(load, tenants={}, pods={}, replicas={})
+    return msgspec.structs.replace(load, pods={}, replicas={})

@@ -7,8 +7,6 @@ Flow: Window; complete seconds -> close; now -> decide.
 
 from __future__ import annotations
 
-import zlib
-
 from msgspec import Struct
 
 from models import by_demand, by_latency
@@ -29,6 +27,7 @@ from models.policy.drain import leaving
 from models.policy.limits import Bounds
 from models.policy.rate import longest_s
 from models.policy.stabilization import down_window_s, latency_window_s
+from models.shares import phase_of
 from models.sizing import SizingState
 from models.variants import Counted, counted, names, split
 from models.verdict import Verdict
@@ -363,5 +362,5 @@ class Scaler:
             self.window,
             spec.demand.unit if self.learner is None else self.learner.unit,
             patience_s=patience_s,
-            phase=zlib.crc32(self.workload.encode()) % STEP_S,
+            phase=phase_of(self.workload),
         )

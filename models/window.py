@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.horizon import StartUp
 from models.latencies import SLOT_S, Latencies, LatenciesState
 from models.planes import lined, planes
+from models.shares import STEP_S, Shares, SharesState, phase_of
 
 SPAN = 80
 """Seconds held."""
@@ -64,6 +65,7 @@ class WindowState(Struct, frozen=True, array_like=True):
     in_system: bytes
     sums: dict[str, bytes]
     latencies: LatenciesState
+    shares: SharesState
 
 
 class Window:
@@ -71,6 +73,7 @@ class Window:
 
     __slots__ = (
         "_latencies",
+        "_shares",
         "_sums",
         "cause",
         "corrections",
@@ -104,6 +107,8 @@ class Window:
         """Requests in the system by second as pods report them; NaN: nobody said."""
         self._sums: dict[str, array[int]] = {}
         self._latencies = Latencies()
+        self._shares: Shares | None = None
+        """None: no tenant was named."""
 
     def add(self, load: Load, before: Load | None) -> None:
         """Take in a partial; ``before`` is the one of the same block that it replaces."""
@@ -130,6 +135,19 @@ class Window:
         at = load.sent_us / 1e6
         if self.cause is None or at >= self.cause.at:
             self.cause = Cause(source=load.source, offset=load.reach, at=at)
+
+    def _share(self, load: Load, before: Load | None) -> None:
+        if self._shares is None:
+            self._shares = Shares()
+        begin = load.second - (load.second - phase_of(load.workload)) % STEP_S
+        self._shares.add(begin, load.tenants, before.tenants if before else {})
+
+    def tenants(self, begin: int) -> Mapping[str, int] | None:
+        """Requests that ended in the step of the grid that begins with second ``begin``, by tenant.
+
+        None: no tenant was ever named.  Empty: none ended, or the step is not held.
+        """
+        return None if self._shares is None else self._shares.of(begin)
 
     def _observe_starts(self, load: Load, before: Load | None) -> None:
         heard = 0 if before is None else len(before.started_s)
@@ -240,6 +258,7 @@ class Window:
             in_system=b"" if self.in_system is None else _bytes(self.in_system),
             sums={name: _bytes(array(_COLUMNS[name], held)) for name, held in self._sums.items()},
             latencies=self._latencies.state(),
+            shares={} if self._shares is None else self._shares.state(),
         )
 
     @classmethod
@@ -256,6 +275,7 @@ class Window:
             name: _narrow(_array(_COLUMNS[name], raw)) for name, raw in state.sums.items()
         }
         made._latencies = Latencies(state.latencies)
+        made._shares = Shares(state.shares) if state.shares else None
         return made
 
     def _hear(self, second: int) -> None:
@@ -284,6 +304,8 @@ class Window:
             self._latencies.move(slot)
 
     def _sum(self, load: Load, before: Load | None) -> None:
+        if load.tenants:
+            self._share(load, before)
         place = load.second % SPAN
         for name, form in _COLUMNS.items():
             more: int = getattr(load, name)

@@ -1,8 +1,9 @@
 """Foretide on the fluid plant: told of the trial second by second.
 
 Rule: nothing of the policy is here; this writes the loads that ``aggregate`` would have written,
-since a series has counts and no requests to fold.  A second whose telemetry was silent has neither
-a load nor progress, only a tick.
+since a series has counts and no requests to fold.  Where tenants are known, requests end in the
+second that they start in, since only what ended names a tenant.  A second whose telemetry was
+silent has neither a load nor progress, only a tick.
 Flow: Trial -> Load, SourceProgress -> Planner -> replicas.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.fluid.run import Due
+from lab.fluid.tenancy import Tenancy
 from lab.fluid.trial import MOST, USABLE, Trial
 from lab.planner import BEGIN, Planner, wanted
 from models.domain.load import DEFAULT_VARIANT, Load, ReplicaGauge, SourceProgress
@@ -58,6 +60,7 @@ class Foretide:
         changed = given.spec.model_copy(update={"demand": demand})
         self.forecasts: list[Due] = []
         self._factor = factor
+        self._tenancy = Tenancy(trial)
         self._planner = Planner(given.model_copy(update={"spec": changed}))
 
     def second(
@@ -73,6 +76,7 @@ class Foretide:
             gauge = ReplicaGauge(
                 at_us=at_us, desired=asked, ready=ready, starting=max(asked - ready, 0)
             )
+            tenants = self._tenancy.of(int(now) - 1, arrived)
             load = Load(
                 workload=self._planner.workload,
                 second=second,
@@ -80,8 +84,10 @@ class Foretide:
                 block=second,
                 reach=second,
                 sent_us=at_us,
-                events=arrived + 1,
+                events=arrived + 1 + sum(tenants.values()),
                 started=arrived,
+                finished=sum(tenants.values()),
+                tenants=tenants,
                 replicas={DEFAULT_VARIANT: gauge},
                 started_s=tuple(began[:TOLD_STARTS]),
             )

@@ -95,6 +95,8 @@ class _Pass:
         forecaster = Forecaster(self.series.step_s)
         rolling = RollingResidual(self.series.step_s)
         values = self.series.values.tolist()
+        names = list(self.series.tenants)
+        parts = [*zip(*(part.tolist() for part in self.series.tenants.values()), strict=True)]
         ahead, count = self.ahead, len(values)
         took = []
         for step, value in enumerate(values):
@@ -102,8 +104,9 @@ class _Pass:
                 progress(self.horizon_s, step / count)
             if math.isnan(value):
                 continue
+            tenants = dict(zip(names, parts[step], strict=True)) if names else None
             begin = time.perf_counter_ns()
-            forecaster.close(step, value, Leads(), ahead)
+            forecaster.close(step, value, Leads(), ahead, tenants)
             q95 = forecaster.quantile(0.95)
             took.append(time.perf_counter_ns() - begin)
             if step >= ahead and not math.isnan(values[step - ahead]):

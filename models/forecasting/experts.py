@@ -69,7 +69,8 @@ class Moment(NamedTuple):
 
     ``last`` and ``back`` (the change since the step before) in demand; ``starts`` the rise of
     request starts as a share of both steps', from -1 to 1; ``opened`` what the sessions that open
-    now amount to beyond ``last``, in demand (0: nobody tells); ``at_s`` the middle of the step.
+    now amount to beyond ``last``, in demand (0: nobody tells); ``at_s`` the middle of the step;
+    ``tenants`` the change that the sum over tenants says, in demand (NaN: it says nothing).
     """
 
     last: float
@@ -80,6 +81,7 @@ class Moment(NamedTuple):
     at_s: float
     step_s: float
     ahead_s: float
+    tenants: float = math.nan
 
 
 def look(levels: Levels, season: Season, moment: Moment) -> Look:
@@ -110,7 +112,7 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
             trend,
             max(begin + seasonal, lowest),
             math.nan if weekly is None else max(begin + of_week, lowest),
-            math.nan,
+            _within(moment.tenants * unit, lowest),
         ),
         features=(
             *averages,
@@ -122,3 +124,10 @@ def look(levels: Levels, season: Season, moment: Moment) -> Look:
             seen * math.cos(angle),
         ),
     )
+
+
+def _within(change: float, lowest: float) -> float:
+    """A change that leaves no negative demand, and is no further than anybody's; NaN stays."""
+    if math.isnan(change):
+        return change
+    return min(max(change, lowest, -FURTHEST), FURTHEST)

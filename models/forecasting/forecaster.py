@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Mapping
 
 from models.demand import STEP_S
 from models.forecasting.bands import ANCHORS, Asked, Bands, Place
@@ -25,6 +26,7 @@ from models.forecasting.residual import EVERY_S, FEATURES, HALF_LIFE_S, Residual
 from models.forecasting.season import Season
 from models.forecasting.spread import PRIOR as PRIOR_MISS
 from models.forecasting.spread import Scale, Spread
+from models.forecasting.tenants import Tenants, several
 from models.forecasting.trust import COLD_LABELS, Gate
 
 VERSION = "mixture/1"
@@ -64,6 +66,7 @@ class Forecaster:
         "_recent",
         "_season",
         "_spread",
+        "_tenants",
         "outlook",
         "step_s",
     )
@@ -77,6 +80,8 @@ class Forecaster:
         self._season = Season()
         self._opened = Opened()
         self._spread = Spread()
+        self._tenants: Tenants | None = None
+        """None: demand was never known to be of several tenants."""
         self._mixture = Mixture(PRIOR)
         self._bands = Bands()
         self._place = _BEGIN
@@ -99,9 +104,17 @@ class Forecaster:
         """Labels learned so far."""
         return self._labels
 
-    def close(self, step: int, value: float, leads: Leads, horizon_steps: int) -> None:
+    def close(
+        self,
+        step: int,
+        value: float,
+        leads: Leads,
+        horizon_steps: int,
+        tenants: Mapping[str, float] | None = None,
+    ) -> None:
         """Step ``step`` is over and its value known: learn what was promised of it, look ahead.
 
+        ``tenants`` are parts of ``value`` by tenant; None: they are not known.
         Steps that are left out are gaps; a value that is no demand (NaN, infinite, negative) is
         as if it was left out.
         """
@@ -131,6 +144,7 @@ class Forecaster:
                 at_s=at_s,
                 step_s=self.step_s,
                 ahead_s=float(horizon_steps * self.step_s),
+                tenants=self._summed(step, value, horizon_steps, tenants),
             ),
         )
         self._recent = (step, value, starts)
@@ -161,6 +175,18 @@ class Forecaster:
             trust=trust,
             why=why,
         )
+
+    def _summed(
+        self, step: int, value: float, horizon_steps: int, tenants: Mapping[str, float] | None
+    ) -> float:
+        """The change that the sum over tenants says, in demand; NaN: nothing."""
+        if tenants is None:
+            return math.nan
+        if self._tenants is None:
+            if not several(tenants, value):
+                return math.nan
+            self._tenants = Tenants()
+        return self._tenants.close(step, tenants, value, horizon_steps, self.step_s)
 
     def experts(self) -> dict[str, float]:
         """Demand at the horizon as each expert says it, without those who sleep.
@@ -279,6 +305,7 @@ class Forecaster:
             learned=(self._labels, self._labelled, self._missed),
             place=self._place,
             outlook=self.outlook,
+            tenants=None if self._tenants is None else self._tenants.state(),
         )
 
     @classmethod
@@ -299,4 +326,5 @@ class Forecaster:
         made._labels, made._labelled, made._missed = state.learned
         made._place = Place(*state.place)
         made.outlook = state.outlook
+        made._tenants = None if state.tenants is None else Tenants(state.tenants)
         return made

@@ -10,6 +10,7 @@ from msgspec import Struct
 from models.forecasting.bands import BandsState
 from models.forecasting.residual import ModelState
 from models.forecasting.season import SeasonState
+from models.forecasting.tenants import TenantsState
 from models.forecasting.trust import GateState, Trust
 
 
@@ -45,3 +46,5 @@ class ForecasterState(Struct, frozen=True, array_like=True):
     place: tuple[float, float]
     """(change, scale of the day) that the bands of the outlook are taken from"""
     outlook: Outlook | None
+    tenants: TenantsState | None
+    """None: demand was never known to be of two tenants or more"""

@@ -145,7 +145,7 @@ def test_who_slept_is_scored_where_it_spoke_and_against_the_last_value_there() -
     rows = evaluate(series, [step_s])
     forecaster, wrong, lasts = Forecaster(step_s), [], []
     for step, value in enumerate(values[:-ahead]):
-        forecaster.close(step, value, 0.0, ahead)
+        forecaster.close(step, value, Leads(), ahead)
         said = forecaster.experts()
         if "week" in said:
             wrong.append(abs(values[step + ahead] - said["week"]))

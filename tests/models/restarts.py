@@ -256,11 +256,21 @@ class World:
             tokens_in_started=ended * 7 if phase.starts else 0,
             tokens_in=ended * 7,
             tokens_out=ended * chance.randrange(1, 9),
-            tenants={"acme": ended, "umbrella": 1},
+            tenants=self._tenants(ended),
             pods=self._pods(source, phase, second),
             replicas=self._replicas(workload, phase, second),
             started_s=(chance.uniform(2, 60),) if chance.random() < 0.03 else (),
         )
+
+    def _tenants(self, ended: int) -> dict[str, int]:
+        """Whose the requests were; some are nobody's, and there are 70 small ones."""
+        told: dict[str, int] = {}
+        for _ in range(ended):
+            drawn = self._chance.random()
+            name = "acme" if drawn < 0.5 else f"small-{self._chance.randrange(70)}"
+            if drawn < 0.9:
+                told[name] = told.get(name, 0) + 1
+        return told
 
     def _pods(self, source: int, phase: Phase, second: int) -> dict[str, PodGauge]:
         chance = self._chance
@@ -299,5 +309,9 @@ def _joined(load: Load, more: Load) -> Load:
     return msgspec.structs.replace(
         more,
         latency={at: load.latency.get(at, 0) + more.latency.get(at, 0) for at in sorted(buckets)},
+        tenants={
+            name: load.tenants.get(name, 0) + more.tenants.get(name, 0)
+            for name in dict.fromkeys([*load.tenants, *more.tenants])
+        },
         **sums,
     )

@@ -62,6 +62,14 @@ SERIES: dict[str, Callable[[], list[float]]] = {
 }
 
 
+def parts(step: int, value: float) -> dict[str, float] | None:
+    """A step's value by tenant: shares that change, somebody unnamed, at times nobody knows."""
+    share = 0.5 + 0.4 * math.sin(step / 9)
+    if step % 23 == 0:
+        return None
+    return {"a": share * value, f"b{step // 100}": (1 - share) * value * (step % 3) / 2}
+
+
 def walk(values: list[float], ahead: int = 6, forecaster: Forecaster | None = None) -> Forecaster:
     """A forecaster that was told ``values``; NaN is a gap, of which nobody tells it."""
     walked = forecaster or Forecaster()
@@ -76,15 +84,16 @@ def _values(request: pytest.FixtureRequest) -> list[float]:
     return SERIES[request.param]()
 
 
+@pytest.mark.parametrize("told", [False, True], ids=["", "tenants"])
 @pytest.mark.parametrize("ahead", [1, 6, 90])
 def test_whatever_demand_does_what_is_said_is_finite_and_in_order(
-    values: list[float], ahead: int
+    values: list[float], ahead: int, *, told: bool
 ) -> None:
     forecaster = Forecaster()
     for step, value in enumerate(values):
         if math.isnan(value):
             continue
-        forecaster.close(step, value, Leads(), ahead)
+        forecaster.close(step, value, Leads(), ahead, parts(step, value) if told else None)
         outlook = forecaster.outlook
         assert outlook is not None
         assert 0 <= outlook.centre < math.inf
@@ -92,15 +101,32 @@ def test_whatever_demand_does_what_is_said_is_finite_and_in_order(
         if step % 20:
             continue
         quantiles = [forecaster.quantile(level) for level in (0.5, 0.9, 0.93, 0.95, 0.99, 0.999)]
-        told = [quantile for quantile in quantiles if quantile is not None]
-        assert len(told) == len(quantiles)
-        assert told == sorted(told)
-        assert told[0] >= 0
-        assert told[-1] < math.inf
+        known = [quantile for quantile in quantiles if quantile is not None]
+        assert len(known) == len(quantiles)
+        assert known == sorted(known)
+        assert known[0] >= 0
+        assert known[-1] < math.inf
         experts = forecaster.experts()
         assert [*experts] == [name for name in NAMES if name in experts]
         assert {"last-value", "bayes-lr"} <= set(experts)
         assert all(0 <= said < math.inf for said in experts.values())
+
+
+def test_one_that_is_told_of_tenants_is_restored_to_the_last_bit(values: list[float]) -> None:
+    one = Forecaster()
+    for step in range(STEPS):
+        if step == 600:
+            raw = msgspec.msgpack.encode(one.state())
+            two = Forecaster.restored(msgspec.msgpack.decode(raw, type=ForecasterState))
+        value = values[step]
+        if math.isnan(value):
+            continue
+        one.close(step, value, 5.0, 6, parts(step, value))
+        if step >= 600:
+            two.close(step, value, 5.0, 6, parts(step, value))
+            assert two.experts() == one.experts()
+            assert two.quantile(0.9) == one.quantile(0.9)
+    assert msgspec.msgpack.encode(two.state()) == msgspec.msgpack.encode(one.state())
 
 
 def test_a_restored_forecaster_goes_on_to_the_last_bit(values: list[float]) -> None:
@@ -174,12 +200,15 @@ def test_memory_is_bounded_by_the_horizon_and_not_by_time() -> None:
     assert max(sizes.values()) < 6000
 
 
+@pytest.mark.parametrize("told", [False, True], ids=["", "tenants"])
 @pytest.mark.parametrize("factor", [2.0**-20, 4.0, 2.0**30])
-def test_scaled_demand_has_the_scaled_forecast(factor: float) -> None:
+def test_scaled_demand_has_the_scaled_forecast(factor: float, *, told: bool) -> None:
     values = _noisy()
-    one, other = walk(values), Forecaster()
+    one, other = Forecaster(), Forecaster()
     for step, value in enumerate(values):
-        other.close(step, value * factor, Leads(value * 10), 6)
+        for forecaster, times in ((one, 1.0), (other, factor)):
+            tenants = parts(step, value * times) if told else None
+            forecaster.close(step, value * times, Leads(value * 10), 6, tenants)
     assert one.outlook is not None
     assert other.outlook is not None
     assert other.outlook.centre == pytest.approx(one.outlook.centre * factor, rel=1e-6)

@@ -14,6 +14,7 @@ import pytest
 
 from models.forecasting import moves
 from models.forecasting.forecaster import Forecaster
+from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState
 from models.forecasting.season import DAY_S, SLOT_S, WEEK_S, Season
 
@@ -41,7 +42,7 @@ def fleet(steps: int, seed: int = 1) -> list[float]:
 
 def closed(forecaster: Forecaster, values: list[float], first: int = 0) -> Forecaster:
     for step, value in enumerate(values, first):
-        forecaster.close(BEGIN + step, value, 0.0, AHEAD)
+        forecaster.close(BEGIN + step, value, Leads(), AHEAD)
     return forecaster
 
 
@@ -172,7 +173,7 @@ def test_it_sleeps_for_a_week_and_then_speaks() -> None:
     forecaster = Forecaster(STEP_S)
     spoke = []
     for step, value in enumerate(values):
-        forecaster.close(BEGIN + step, value, 0.0, AHEAD)
+        forecaster.close(BEGIN + step, value, Leads(), AHEAD)
         if "week" in forecaster.experts():
             spoke.append(step)
     assert WEEK < spoke[0] <= WEEK + 1 + 2 * SLOT_S // STEP_S + 433 // STEP_S
@@ -185,7 +186,7 @@ def test_until_then_forecasts_are_those_without_a_week_to_the_last_bit() -> None
     differ = []
     for step, value in enumerate(values):
         for forecaster in (ours, without):
-            forecaster.close(BEGIN + step, value, 0.0, AHEAD)
+            forecaster.close(BEGIN + step, value, Leads(), AHEAD)
         if "week" not in ours.experts():
             assert ours.outlook == without.outlook
             assert ours.quantile(0.95) == without.quantile(0.95)
@@ -203,7 +204,7 @@ def test_the_week_is_silent_of_a_part_that_was_not_seen_a_week_ago() -> None:
     for step, value in enumerate(values):
         if step in gone:
             continue
-        forecaster.close(BEGIN + step, value, 0.0, AHEAD)
+        forecaster.close(BEGIN + step, value, Leads(), AHEAD)
         said[step] = "week" in forecaster.experts()
     inside = range(WEEK + 2 * DAY + 6, WEEK + 3 * DAY - 6)
     assert not any(said[step] for step in inside)
@@ -223,7 +224,7 @@ def test_looking_changes_nothing_and_a_restored_one_goes_on_to_the_last_bit() ->
     two = Forecaster.restored(msgspec.msgpack.decode(raw, type=ForecasterState), STEP_S)
     for step in range(2 * WEEK, len(values)):
         for forecaster in (one, two):
-            forecaster.close(BEGIN + step, values[step], 0.0, AHEAD)
+            forecaster.close(BEGIN + step, values[step], Leads(), AHEAD)
         assert two.outlook == one.outlook
         assert two.experts() == one.experts()
         assert "week" in one.experts()
@@ -238,7 +239,7 @@ def _errors(forecaster: Forecaster, values: list[float]) -> dict[str, float]:
         if step >= 2 * WEEK + AHEAD:
             for name, centre in said[step - AHEAD].items():
                 missed[name] = missed.get(name, 0.0) + abs(value - centre)
-        forecaster.close(BEGIN + step, value, 0.0, AHEAD)
+        forecaster.close(BEGIN + step, value, Leads(), AHEAD)
         assert forecaster.outlook is not None
         said.append({**forecaster.experts(), "centre": forecaster.outlook.centre})
     return missed

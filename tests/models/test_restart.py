@@ -169,3 +169,17 @@ def test_what_three_units_pods_tenants_and_sources_foretell_is_the_same(seed: in
         assert fleet.scaler(workload).capacity() is not None
         assert len(copy.scaler(workload).learner.units) == 3  # type: ignore[union-attr]
         assert len(copy.merge.window(workload).pods) == 4
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds, cut=st.floats(0.3, 0.9))
+def test_a_restart_keeps_what_is_known_of_tenants(seed: int, cut: float) -> None:
+    asked = {"slo": SLO, "demand": {"unit": "requests", "perReplica": 3}}
+    script = [WARM, WARM._replace(seconds=200, late=True)]
+    fleet = goes_on(script, asked, seed, [cut])
+    for workload in WORKLOADS:
+        forecaster = fleet.scaler(workload).foresight.forecaster
+        assert "tenants" in forecaster.experts()
+        tenants = forecaster.state().tenants
+        assert tenants is not None
+        assert "acme" in tenants.named.names

@@ -1,0 +1,242 @@
+"""Tenants: a forecast for each tenant that counts, summed where tenants carry the variance.
+
+Rule: a few tenants by name and the rest as one; each is a weighted mean of its last value and its
+averages, and learns of which in its own scale, from a few promises; the order of names is no
+matter, and one that is not told of a step had no demand in it.
+Source: Kivinen and Warmuth, *Exponentiated gradient versus gradient descent for linear
+predictors*, Information and Computation 132 (1997), here of the absolute error; a share of all
+weight goes back to the prior, as in ``mixture.py``.
+Flow: Forecaster.close -> Tenants -> the expert "tenants".
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+from operator import add, mul
+from struct import Struct as Packing
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from models.forecasting.grid import keep
+from models.forecasting.levels import HALF_LIVES_S
+from models.forecasting.named import Named, NamedState
+from models.planes import lined, planes
+
+IN_FLIGHT = 2
+"""Promises in flight: more tell hardly more, and each is 120 bytes of a snapshot."""
+
+APART_S = 60.0
+"""Promises are made no closer than this: those between tell much the same."""
+
+RATE = 0.1
+"""Learning rate of one promise."""
+
+HALF_LIFE_S = 86_400.0
+"""Of the mean change that is a tenant's scale, and in which half of its weight goes back."""
+
+FURTHEST = 6.0
+"""Scales that a distance is cut at when it is learned from: one burst does not end an average."""
+
+LARGEST = 1e30
+"""Demand beyond which nothing is said: 32 bits hold up to 3e38."""
+
+_COUNT = len(HALF_LIVES_S)
+_HOUR = _COUNT - 1
+_WHOLE = 65_535
+"""A weight of one, in 16 bits."""
+
+_STEP = RATE * FURTHEST
+
+_PRIOR = [_WHOLE // (2 * _COUNT)] * _COUNT
+"""Of the averages; the last value has the other half."""
+
+
+class TenantsState(Struct, frozen=True, array_like=True):
+    """Tenants as a snapshot has them; numbers of the rest first, then by name, as planes."""
+
+    named: NamedState
+    averages: bytes
+    scales: bytes
+    weights: bytes
+    promises: bytes
+    age_s: float
+    learned: tuple[int, int, int]
+    """(newest step, labels, step of the newest label)"""
+
+
+def several(values: Mapping[str, float], total: float) -> bool:
+    """Whether ``total`` is of two tenants or more; those who are not named are one."""
+    named = [value for value in values.values() if value > 0.0]
+    return len(named) > 1 or 0.0 < math.fsum(named) < total * (1.0 - 1e-9)
+
+
+class Tenants:
+    """Of one workload.  Memory: the rest and ``named.MOST`` tenants, ``IN_FLIGHT`` promises."""
+
+    __slots__ = (
+        "_age_s",
+        "_averages",
+        "_labelled",
+        "_labels",
+        "_named",
+        "_promises",
+        "_scales",
+        "_step",
+        "_weights",
+    )
+
+    def __init__(self, state: TenantsState | None = None) -> None:
+        """``state`` is what ``state`` gave.  Raises ``ValueError``: it is not whole."""
+        self._named = Named(state.named if state else None)
+        self._averages = array("f", lined(state.averages, 4) if state else bytes(4 * _COUNT))
+        """By part and half-life; the first part is the rest."""
+        self._scales = array("f", lined(state.scales, 4) if state else bytes(4))
+        """Mean change until the horizon by part, in demand; 0: nothing learned."""
+        self._weights = array("H", lined(state.weights, 2) if state else array("H", _PRIOR))
+        """Of the averages by part, of ``_WHOLE``; the last value has what is left."""
+        parts = len(self._named.names) + 1
+        counts = (len(self._averages), len(self._scales), len(self._weights))
+        if counts != (parts * _COUNT, parts, parts * _COUNT):
+            raise ValueError(f"{counts} numbers are not those of {parts} parts")
+        self._promises = bytearray(lined(state.promises, _packing(parts).size) if state else b"")
+        self._age_s = state.age_s if state else 0.0
+        self._step, self._labels, self._labelled = state.learned if state else (-1, 0, -1)
+
+    def state(self) -> TenantsState:
+        """All that was learned and promised."""
+        return TenantsState(
+            named=self._named.state(),
+            averages=planes(self._averages.tobytes(), 4),
+            scales=planes(self._scales.tobytes(), 4),
+            weights=planes(self._weights.tobytes(), 2),
+            promises=planes(self._promises, _packing(len(self._scales)).size),
+            age_s=self._age_s,
+            learned=(self._step, self._labels, self._labelled),
+        )
+
+    def close(
+        self, step: int, values: Mapping[str, float], total: float, ahead: int, step_s: int
+    ) -> float:
+        """The change until ``ahead`` steps later, in demand; NaN: there are fewer than two.
+
+        ``values`` is demand by tenant in step ``step``, of which ``total`` is the whole: what they
+        lack is the rest's.  A step that is left out is a gap.
+        """
+        if not total <= LARGEST:
+            return math.nan
+        values = {name: value for name, value in values.items() if 0.0 < value <= total}
+        elapsed_s = float(step_s * max(step - self._step, 1) if self._age_s else step_s)
+        self._step = step
+        self._join(values)
+        parts = self._parts(values, total)
+        self._learn(step, parts, step_s)
+        taken = self._named.watch(values, self._averages[_COUNT::_COUNT], elapsed_s)
+        if taken is not None:
+            self._hand_over(*taken)
+            parts = self._parts(values, total)
+        away = self._average(parts, elapsed_s)
+        apart = max(-(-ahead // IN_FLIGHT), min(round(APART_S / step_s), ahead), 1)
+        if step % apart == 0:
+            self._promise(step + ahead, parts, away)
+        if len(parts) - (self._averages[_HOUR] == 0.0) < 2:  # noqa: PLR2004 - a sum is of two
+            return math.nan
+        return float(sum(map(mul, self._weights, away)) / _WHOLE)
+
+    def _parts(self, values: Mapping[str, float], total: float) -> list[float]:
+        """Demand by part: the rest first."""
+        named = [values.get(name, 0.0) for name in self._named.names]
+        return [max(total - math.fsum(named), 0.0), *named]
+
+    def _join(self, values: Mapping[str, float]) -> None:
+        """Those who are new and get a name had no demand until now."""
+        joined = self._named.join(values)
+        if joined:
+            self._averages.extend([0.0] * (_COUNT * joined))
+            self._weights.extend(_PRIOR * joined)
+            self._scales.extend([0.0] * joined)
+            self._promises.clear()
+
+    def _hand_over(self, place: int, average: float) -> None:
+        """The name at ``place`` is another's, who was of the rest and had ``average``."""
+        averages, weights = self._averages, self._weights
+        at = (place + 1) * _COUNT
+        for rest in range(_COUNT):
+            averages[rest] = max(averages[rest] + averages[at + rest] - average, 0.0)
+            averages[at + rest] = average
+            weights[at + rest] = weights[rest]
+        self._scales[place + 1] = 0.0
+        self._promises.clear()
+
+    def _average(self, parts: list[float], elapsed_s: float) -> list[float]:
+        """Take values into the averages, as ``Levels`` does; how far they are from them now."""
+        self._age_s = age_s = self._age_s + elapsed_s
+        past = [
+            1.0 - (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (age_s / half_life_s))
+            for half_life_s in HALF_LIVES_S
+        ]
+        spread = [value for value in parts for _ in past]
+        away = [
+            (average - value) * kept
+            for average, value, kept in zip(self._averages, spread, past * len(parts), strict=True)
+        ]
+        self._averages = array("f", map(add, spread, away))
+        return away
+
+    def _promise(self, due: int, parts: list[float], away: list[float]) -> None:
+        packing, promises = _packing(len(parts)), self._promises
+        if len(promises) >= IN_FLIGHT * packing.size:
+            return
+        unit = max(*away, -min(away), 1.0 / LARGEST)
+        promises += packing.pack(due, unit, *parts, *[each / unit for each in away])
+
+    def _learn(self, step: int, parts: list[float], step_s: int) -> None:
+        """Settle the promise of this step; those of steps before it were of gaps."""
+        promises, size = self._promises, _packing(len(parts)).size
+        while promises and (due := int.from_bytes(promises[:8], "little", signed=True)) <= step:
+            if due == step:
+                self._settle(step, np.array(parts), bytes(promises[8:size]), step_s)
+            del promises[:size]
+
+    def _settle(self, step: int, values: NDArray[np.float64], promise: bytes, step_s: int) -> None:
+        """Learn of ``values`` by part, of which ``promise`` was made.
+
+        All weights go down the gradient of the absolute error, and back to the prior.
+        """
+        parts = len(values)
+        unit, *_ = _UNIT.unpack_from(promise)
+        last = np.frombuffer(promise, "<f4", parts, 4)
+        packed = np.frombuffer(promise, "<f2", parts * _COUNT, 4 + 4 * parts)
+        distances = packed.astype(float).reshape(parts, _COUNT) * unit
+        elapsed_s = float(step_s * (step - self._labelled) if self._labels else step_s)
+        self._labels += 1
+        self._labelled = step
+        kept = keep(HALF_LIFE_S, elapsed_s)
+        gain = max(1.0 - kept, 1.0 / self._labels)
+        changes = values - last
+        missed, scales = np.abs(changes), np.array(self._scales, dtype=float)
+        scales = np.where(scales > 0.0, scales + gain * (missed - scales), missed)
+        self._scales = array("f", scales)
+        weights = np.array(self._weights, dtype=float).reshape(parts, _COUNT)
+        rates = RATE * np.sign(changes - (weights * distances).sum(1) / _WHOLE)
+        rates /= np.where(scales > 0.0, scales, np.inf)
+        steps = np.minimum(np.maximum(rates[:, None] * distances, -_STEP), _STEP)
+        held = weights * np.exp(steps)
+        whole = held.sum(1) + _WHOLE - weights.sum(1)
+        held *= (kept * _WHOLE / whole)[:, None]
+        held += (1.0 - kept) * _PRIOR[0]
+        self._weights = array("H", np.rint(held).astype(np.uint16).tobytes())
+
+
+_UNIT = Packing("<f")
+_PACKINGS: dict[int, Packing] = {}
+
+
+def _packing(parts: int) -> Packing:
+    """Of a promise: when it is due, a unit, values by part, distances of the averages in units."""
+    if parts not in _PACKINGS:
+        _PACKINGS[parts] = Packing(f"<qf{parts}f{parts * _COUNT}e")
+    return _PACKINGS[parts]
