@@ -39,6 +39,12 @@ YOUNG_LABELS = 360
 """After an hour of steps promises are made this far apart: those between overlap, tell next to
 nothing more, and are two thirds of the work on the live grid."""
 
+SHIFTED = 4.0
+"""Scales from the average of 5 minutes beyond which demand is no noise there."""
+
+FOLLOWED_S = 600.0
+"""The furthest horizon for which another level is followed: beyond it a crowd may be over."""
+
 _INPUTS = len(FEATURES) + OWN + 1
 _ASKED = len(ANCHORS) + 2
 
@@ -126,7 +132,7 @@ class Forecaster:
         known = before >= 0
         elapsed_s = float(self.step_s * max(step - before, 1)) if known else float(self.step_s)
         at_s = (step + 0.5) * self.step_s
-        self._levels.add(value, elapsed_s)
+        self._levels.add(value, elapsed_s, self._unusual(horizon_steps))
         self._season.add(at_s, value)
         self._opened.add(leads.sessions, value, elapsed_s)
         scale, day = self._scale(value)
@@ -233,6 +239,15 @@ class Forecaster:
         if capacity - outlook.centre > self._missed:
             return 0.0  # Never missed by so much within the window.
         return self._bands.above((capacity - outlook.last) / outlook.scale, self._place)
+
+    def _unusual(self, horizon_steps: int) -> float:
+        """How far from what it was demand is at another level; infinite where none is followed."""
+        outlook = self.outlook
+        if outlook is None or outlook.trust == "cold":
+            return math.inf
+        if horizon_steps * self.step_s > FOLLOWED_S:
+            return math.inf
+        return SHIFTED * outlook.scale
 
     def _stride(self, horizon_steps: int) -> int:
         """Of so many steps one is promised: no more than fit, later no closer than ``APART_S``."""

@@ -2,6 +2,8 @@
 
 Rule: an average is of what was seen, not of the first value (its weights sum to one from the
 first step on); over a gap the past fades as if time had passed, and nothing is made up for it.
+Where demand has moved to another level for good minutes, what it was before is no guide to the
+next ones: averages of minutes begin anew there.
 Flow: Forecaster.close -> Levels -> experts, features, scale.
 """
 
@@ -21,24 +23,36 @@ TREND_DAMPING_S = 300.0
 """Half-lives of the trend's level, its slope, and of how long a slope goes on: a rise of the last
 minutes says something of the next few (Gardner and McKenzie, 1985)."""
 
+SHIFT_S = 120.0
+"""So long on one side, and unusually far, is another level; at least two steps."""
+
 _COUNT = len(HALF_LIVES_S)
+
+_FROM = 1
+"""Place of the average that a shift is told by."""
+
+_SHIFTING = 3
+"""Averages that a shift moves: all but the hour's, which is what there is to come back to."""
 
 
 class Levels:
     """Averages by ``HALF_LIVES_S``, level and slope of a trend (per second), in demand."""
 
-    __slots__ = ("_age_s", "_held")
+    __slots__ = ("_age_s", "_apart", "_held")
 
     def __init__(self, state: bytes = b"") -> None:
         """``state`` is what ``state`` gave."""
-        held = array("d", state)
-        self._age_s = held.pop() if held else 0.0
+        held = array("d", state) or array("d", bytes(8 * (_COUNT + 6)))
+        self._apart = held[-4], held[-3], held[-2]
+        """Values in a row that are unusually far on one side (below: negative): how many, their
+        sum, and for how many seconds."""
+        self._age_s = held[-1]
         """Seconds since before the first value."""
-        self._held = held or array("d", bytes(8 * (_COUNT + 2)))
+        self._held = held[:-4]
 
     def state(self) -> bytes:
         """Everything, as 64-bit floats."""
-        return self._held.tobytes() + array("d", [self._age_s]).tobytes()
+        return self._held.tobytes() + array("d", [*self._apart, self._age_s]).tobytes()
 
     @property
     def averages(self) -> array[float]:
@@ -50,10 +64,15 @@ class Levels:
         """Seconds since before the first value, gaps included."""
         return self._age_s
 
-    def add(self, value: float, elapsed_s: float) -> None:
-        """A step's value, ``elapsed_s`` after the one before it."""
+    def add(self, value: float, elapsed_s: float, unusual: float = math.inf) -> None:
+        """A step's value, ``elapsed_s`` after the one before it.
+
+        ``unusual``: how far from the average of 5 minutes values are no noise, in demand.
+        """
         held = self._held
         first = self._age_s == 0.0
+        if not first:
+            self._watch(value, elapsed_s, unusual)
         self._age_s = age_s = self._age_s + elapsed_s
         for place, half_life_s in enumerate(HALF_LIVES_S):
             # Weights so far sum to 1 - 0.5 ** (age / half-life); divided by it they sum to one.
@@ -69,6 +88,22 @@ class Levels:
         past = keep(TREND_SLOPE_S, elapsed_s)
         held[_COUNT] = level
         held[_COUNT + 1] = past * faded + (1.0 - past) * (level - before) / elapsed_s
+
+    def _watch(self, value: float, elapsed_s: float, unusual: float) -> None:
+        """Begin anew where demand has been at another level for ``SHIFT_S``."""
+        far = value - self._held[_FROM]
+        count, total, lasted_s = self._apart
+        if abs(far) <= unusual or far * count < 0.0:
+            count = total = lasted_s = 0.0
+        if abs(far) > unusual:
+            count += math.copysign(1.0, far)
+            total, lasted_s = total + value, lasted_s + elapsed_s
+        if abs(count) > 1.0 and lasted_s >= SHIFT_S:
+            level = total / abs(count)
+            for place in (*range(_SHIFTING), _COUNT):
+                self._held[place] = level
+            count, total, lasted_s = math.copysign(1.0, far), value, elapsed_s
+        self._apart = count, total, lasted_s
 
     def trend(self, ahead_s: float, step_s: float) -> float:
         """Level and damped slope, ``ahead_s`` ahead on a grid of ``step_s``; never below 0.

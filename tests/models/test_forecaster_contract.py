@@ -121,9 +121,9 @@ def test_one_that_is_told_of_tenants_is_restored_to_the_last_bit(values: list[fl
         value = values[step]
         if math.isnan(value):
             continue
-        one.close(step, value, 5.0, 6, parts(step, value))
+        one.close(step, value, Leads(5.0), 6, parts(step, value))
         if step >= 600:
-            two.close(step, value, 5.0, 6, parts(step, value))
+            two.close(step, value, Leads(5.0), 6, parts(step, value))
             assert two.experts() == one.experts()
             assert two.quantile(0.9) == one.quantile(0.9)
     assert msgspec.msgpack.encode(two.state()) == msgspec.msgpack.encode(one.state())
@@ -317,7 +317,20 @@ def test_half_lives_are_of_time_and_not_of_calls(step_s: int) -> None:
     forecaster = Forecaster(step_s)
     for step in range(4200 // step_s):
         at_s = step * step_s
-        forecaster.close(step, 100.0 if at_s < 3600 else 200.0, Leads(), max(300 // step_s, 1))
+        forecaster.close(step, 100.0 if at_s < 3600 else 200.0, Leads(), max(900 // step_s, 1))
     said = forecaster.experts()
     assert said["average-3600s"] == pytest.approx(119.0, abs=4.0)
     assert said["average-300s"] == pytest.approx(175.0, abs=1.0)
+
+
+@pytest.mark.parametrize(("ahead_s", "followed"), [(300, True), (900, False)])
+def test_a_crowd_is_followed_after_two_minutes_unless_it_may_be_over(
+    ahead_s: int, *, followed: bool
+) -> None:
+    forecaster, chance = Forecaster(60), random.Random(4)
+    for step in range(1440):
+        crowd = step >= 1437
+        value = (400.0 if crowd else 100.0) * chance.uniform(0.8, 1.2)
+        forecaster.close(step, value, Leads(), ahead_s // 60)
+    assert forecaster.outlook is not None
+    assert (forecaster.outlook.centre > 200.0) == followed

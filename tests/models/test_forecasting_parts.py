@@ -274,3 +274,39 @@ def test_the_gate_has_hysteresis() -> None:
     assert gate.trust(30)[0] == "reactive"  # 0.995: no longer worse, not yet better.
     gate.add(0.8, 1.0, 10.0)
     assert gate.trust(30)[0] == "predictive"
+
+
+@pytest.mark.parametrize("step_s", [10, 60])
+def test_another_level_for_two_minutes_begins_averages_of_minutes_anew(step_s: int) -> None:
+    levels, blind = Levels(), Levels()
+    for at_s in range(0, 7200, step_s):
+        value = 100.0 if at_s < 7200 - 120 else 300.0
+        levels.add(value, float(step_s), 40.0)
+        blind.add(value, float(step_s))
+    minute, minutes5, minutes15, hour = levels.averages
+    assert minute == minutes5 == minutes15 == pytest.approx(300.0)
+    assert 100.0 < hour < 120.0
+    assert blind.averages[1] < 150.0
+
+
+def test_neither_one_odd_step_nor_noise_on_both_sides_is_another_level() -> None:
+    levels = Levels()
+    for step in range(120):
+        levels.add(300.0 if step == 60 else 100.0, 60.0, 40.0)
+    assert levels.averages[1] == pytest.approx(100.0, rel=0.01)
+    blind = Levels()
+    for step in range(120):
+        for one, unusual in ((levels, 40.0), (blind, math.inf)):
+            one.add(200.0 if step % 2 else 20.0, 60.0, unusual)
+    assert levels.averages[1] == pytest.approx(blind.averages[1], rel=0.01)
+
+
+def test_levels_go_on_from_their_state_in_the_middle_of_a_shift() -> None:
+    one = Levels()
+    for step in range(61):
+        one.add(300.0 if step == 60 else 100.0, 60.0, 40.0)
+    two = Levels(one.state())
+    for levels in (one, two):
+        levels.add(310.0, 60.0, 40.0)
+    assert two.state() == one.state()
+    assert one.averages[1] > 300.0
