@@ -49,11 +49,12 @@ class Kind(NamedTuple):
 
 KINDS = {
     "small": Kind({"unit": "requests", "perReplica": 6.0}, 30.0, 1, 4, 1, 1),
+    "tenants": Kind({"unit": "requests", "perReplica": 6.0}, 30.0, 4, 8, 8, 1),
     "warm": Kind({}, 30.0, 4, 8, 6, 1),
     "many pods": Kind({}, 600.0, 4, 150, 40, 3),
 }
 
-HELD = ("small", "warm")
+HELD = ("small", "tenants", "warm")
 """Kinds that the target is for: what many pods say is as long as there are pods."""
 
 
@@ -147,12 +148,18 @@ class World:
             tokens_in_started=int(chance.lognormal(6.0, 0.3) * began),
             tokens_in=int(tokens.sum()),
             tokens_out=int(tokens.sum() * chance.uniform(0.2, 0.4)),
-            tenants={f"tenant-{number}": 1 + ended // 9 for number in range(kind.tenants)},
+            tenants=self._tenants(ended),
             pods=self._pods(source, at, busy),
             replicas=self._replicas(at) if source == 0 else {},
             started_s=tuple(seconds for seconds, _ in started),
             started_of=tuple(name for _, name in started),
         )
+
+    def _tenants(self, ended: int) -> dict[str, int]:
+        """Whose the requests were: the second tenant has half of what the first has, and so on."""
+        shares = 1.0 / np.arange(1, self._kind.tenants + 1)
+        drawn = self._chance.multinomial(ended, shares / shares.sum()).tolist()
+        return {f"tenant-{number}": count for number, count in enumerate(drawn) if count}
 
     def _pods(self, source: int, at: int, busy: float) -> dict[str, PodGauge]:
         chance = self._chance

@@ -21,6 +21,7 @@ from lab.fluid.foretide import TOLD_STARTS, Foretide
 from lab.fluid.registry import POLICIES
 from lab.fluid.run import Run, run_stream
 from lab.fluid.table import legend, percent
+from lab.fluid.tenancy import Tenancy
 from lab.fluid.trial import MOST, Observed, Trial
 from lab.planner import LATENESS_S, VALID_S
 from lab.traces import FORMATS, compose
@@ -90,6 +91,28 @@ def test_start_up_is_learned_only_from_replicas_that_became_ready() -> None:
     assert all(value == 77.5 for _, began in told for value in began)
     (state,) = policy._planner.fleet.states(policy._planner.fleet.heard_of(), 0)
     assert set(state.window.started_s["default"]) == {77.5}
+
+
+def test_the_scaler_hears_whose_requests_they_were() -> None:
+    values = np.array([900.0] * 10 + [0.0] + [600.0] * 19)
+    parts = {"a": values / 3, "b": values - values / 3}
+    plant = trial(made(values.tolist(), tenants=parts), capacity=1.0, startup_s=30, least=1, most=MOST)
+    alone = dataclasses.replace(plant, series=dataclasses.replace(plant.series, tenants={}))
+    _, told = run(plant)
+    _, untold = run(alone)
+    foresights = [
+        policy._planner.fleet.scaler(policy._planner.workload).foresight
+        for policy in (told, untold)
+    ]
+    state = foresights[0].forecaster.state().tenants
+    assert state is not None
+    assert state.named.names == ["b", "a"]
+    assert foresights[1].forecaster.state().tenants is None
+    tenancy = Tenancy(plant)
+    drawn = [tenancy.of(second, 15) for second in range(600)]
+    assert all(sum(found.values()) == 15 for found in drawn)
+    assert sum(found.get("a", 0) for found in drawn) == pytest.approx(3000, rel=0.1)
+    assert tenancy.of(600, 0) == tenancy.of(601, 5) == Tenancy(alone).of(0, 15) == {}
 
 
 def test_the_future_changes_nothing_before_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -39,6 +40,14 @@ def write(path: Path, values: list[float]) -> Path:
     rows = [f"{number},{value}" for number, value in enumerate(values)]
     path.write_text("step,value\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return path
+
+
+def test_tenants_of_a_series_are_handed_on() -> None:
+    series = wave()
+    parts = {"a": series.values * 0.25, "b": series.values * 0.75}
+    told = evaluate(dataclasses.replace(series, tenants=parts), [60])
+    assert by(told, "tenants", 60).rel_mae is not None
+    assert "tenants" not in {row.model for row in evaluate(series, [60])}
 
 
 def test_pinball_of_a_quantile_too_high_and_too_low() -> None:

@@ -179,7 +179,8 @@ def several_walks(steps: int, seed: int) -> list[dict[str, float]]:
 
 def missed(rows: list[dict[str, float]], *, told: bool) -> tuple[float, Forecaster]:
     """Mean absolute error on the second half."""
-    forecaster, said, errors = Forecaster(), {}, []
+    forecaster, errors = Forecaster(), []
+    said: dict[int, float] = {}
     for step, values in enumerate(rows):
         total = math.fsum(values.values())
         if step in said and step > len(rows) // 2:
