@@ -96,7 +96,9 @@ def test_start_up_is_learned_only_from_replicas_that_became_ready() -> None:
 def test_the_scaler_hears_whose_requests_they_were() -> None:
     values = np.array([900.0] * 10 + [0.0] + [600.0] * 19)
     parts = {"a": values / 3, "b": values - values / 3}
-    plant = trial(made(values.tolist(), tenants=parts), capacity=1.0, startup_s=30, least=1, most=MOST)
+    plant = trial(
+        made(values.tolist(), tenants=parts), capacity=1.0, startup_s=30, least=1, most=MOST
+    )
     alone = dataclasses.replace(plant, series=dataclasses.replace(plant.series, tenants={}))
     _, told = run(plant)
     _, untold = run(alone)
