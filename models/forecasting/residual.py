@@ -73,6 +73,9 @@ _TRIANGLE = len(_UPPER[0])
 FLOOR = 1e-3
 """Precision that a feature keeps if it never says anything; one that does has about 1."""
 
+LEAST_KEPT = 1e-6
+"""Of the past, after however long a silence (here ten days): of nothing there is no inverse."""
+
 _DIAGONAL = np.diag_indices(WIDTH)
 
 
@@ -109,7 +112,11 @@ class ResidualModel:
         return predicted if math.isfinite(predicted) else 0.0
 
     def learn(self, features: Sequence[float], target: float, smoothing: float) -> None:
-        """Learn one pair, when its step is over.  ``smoothing`` is what is kept of the past."""
+        """Learn one pair, when its step is over.  ``smoothing`` is what is kept of the past.
+
+        Not less than ``LEAST_KEPT`` is.
+        """
+        smoothing = max(smoothing, LEAST_KEPT)
         model = self._river(smoothing)
         if self.learned:
             # Smoothing takes of the prior too: a feature that is always 0 would leave none of it,

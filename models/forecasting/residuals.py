@@ -35,6 +35,10 @@ _FULL = 1e12
 """Weight of a newest residual at which all are made smaller again."""
 
 
+LEAST_KEPT = 1e-6
+"""Of what is older, after however long a silence (here ten days): 32 bits hold no larger weights."""
+
+
 class Residuals:
     """A fading histogram of scaled residuals."""
 
@@ -57,7 +61,7 @@ class Residuals:
 
         No old one is touched: the weight of the newest grows instead.
         """
-        self._weight /= keep(HALF_LIFE_S, elapsed_s)
+        self._weight /= max(keep(HALF_LIFE_S, elapsed_s), LEAST_KEPT)
         place = math.floor(math.asinh(residual / NEAR) / _PER_BIN) + BELOW
         self._held[min(max(place, 0), BINS - 1)] += self._weight
         self._sums = None

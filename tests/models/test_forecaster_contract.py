@@ -334,3 +334,17 @@ def test_a_crowd_is_followed_after_two_minutes_unless_it_may_be_over(
         forecaster.close(step, value, Leads(), ahead_s // 60)
     assert forecaster.outlook is not None
     assert (forecaster.outlook.centre > 200.0) == followed
+
+
+@pytest.mark.parametrize("days", [35, 400, 40_000])
+@pytest.mark.parametrize("step_s", [10, 60])
+def test_a_silence_of_months_is_survived(days: int, step_s: int) -> None:
+    forecaster = Forecaster(step_s)
+    for begin in (0, days * 86_400 // step_s):
+        for step in range(begin, begin + 200):
+            forecaster.close(step, 600.0 + step % 60 * 5.0, Leads(), 5)
+    assert forecaster.outlook is not None
+    assert 600.0 < forecaster.outlook.centre < 900.0
+    quantile = forecaster.quantile(0.99)
+    assert quantile is not None
+    assert 600.0 < quantile < 2000.0
