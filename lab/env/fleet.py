@@ -7,6 +7,7 @@ Flow: action -> Plant.scale -> Plant.advance -> observation, reward.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -58,6 +59,8 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
         drain_s: float = 120.0,
     ) -> None:
         """``parameters`` None: the default plant.  Raises ``ValueError`` for what cannot be run."""
+        if isinstance(arrivals, str | Path):
+            raise TypeError(f"arrivals is {arrivals!r}: read the trace first, open_trace(path)")
         if not arrivals:
             raise ValueError("no arrivals: there is nothing to scale for")
         if not 0 < period_s <= 3600:  # noqa: PLR2004 - an hour

@@ -35,7 +35,7 @@ def runnable(scaler: AgentScaler, names: Sequence[str], source: str = SOURCE) ->
     if scaler.spec.mode == "Paused" and "foretide" in names:
         raise click.BadParameter(
             f"the spec of {scaler.workload} has mode: Paused, under which Foretide does nothing; "
-            "write Active (or give one that says so), or leave foretide out of --policies",
+            f"write Active (or give one that says so){_without(names)}",
             param_hint=source,
         )
     if len(scaler.spec.variants) > 1:
@@ -60,9 +60,15 @@ def sizable(
         raise click.BadParameter(
             f"the spec of {scaler.workload} has neither demand.perReplica nor slo, and with "
             "neither nothing is ever scaled: add slo.latencySeconds (what a replica serves is then "
-            "learned) or demand.perReplica, or leave foretide out of --policies",
+            "learned) or demand.perReplica, or say what one serves here (--capacity-per-replica)"
+            f"{_without(names)}",
             param_hint=source,
         )
+
+
+def _without(names: Sequence[str]) -> str:
+    """What else helps, where others were asked for than Foretide."""
+    return ", or leave foretide out of --policies" if len(names) > 1 else ""
 
 
 def per_replica(scaler: AgentScaler) -> float | None:

@@ -90,6 +90,9 @@ def test_a_seed_repeats_and_another_differs() -> None:
 def test_what_cannot_be_run_is_refused() -> None:
     with pytest.raises(ValueError, match="no arrivals"):
         FleetEnv(())
+    for path in ("trace.csv", Path("trace.csv")):
+        with pytest.raises(TypeError, match=r"read the trace first, open_trace\(path\)"):
+            FleetEnv(path)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="period_s is 0"):
         FleetEnv(some(3), period_s=0)
     with pytest.raises(ValueError, match="price_s is -1"):

@@ -89,6 +89,10 @@ def test_a_spec_that_nothing_can_be_sized_by_is_refused(tmp_path: Path) -> None:
     result = backtest(tmp_path, *ours, demand={})
     assert result.exit_code == 2
     assert "--spec: the spec of prod/bot has neither demand.perReplica nor slo" in result.output
+    assert "(--capacity-per-replica), or leave foretide out of --policies" in result.output
+    alone = backtest(tmp_path, "--policies", "foretide", demand={})
+    assert alone.exit_code == 2
+    assert "--policies" not in alone.output
     assert notes(backtest(tmp_path, demand={})) == []
     (told,) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", demand={}))
     assert "live nothing is scaled by such a spec" in told
