@@ -27,7 +27,7 @@ SHIPPED = "azure_llm_code_2023.csv.gz"
 """The trace that ships: one hour of a code service, 8,819 requests (see data/ATTRIBUTION.md)."""
 
 
-def open_trace(path: Path | None = None, form: Format | None = None) -> tuple[Arrival, ...]:
+def open_trace(path: Path | str | None = None, form: Format | None = None) -> tuple[Arrival, ...]:
     """Arrivals of a trace file, in order; None: the shipped trace, or the format by its content.
 
     Raises ``TraceError`` with file, line and reason, and ``OSError``.
@@ -36,7 +36,7 @@ def open_trace(path: Path | None = None, form: Format | None = None) -> tuple[Ar
         raw = (resources.files("lab.traces") / "data" / SHIPPED).read_bytes()
         name = SHIPPED
     else:
-        raw = path.read_bytes()
+        raw = Path(path).read_bytes()
         name = str(path)
     text = text_of(raw, name)
     return arrivals_of(text, name, form or format_of(text, name))

@@ -88,6 +88,12 @@ def format_of(text: str, name: str) -> Format:
     for known, expected in HEADERS.items():
         if header == expected:
             return cast("Format", known)
+        if set(header) > set(expected):
+            more = [column for column in header if column not in expected]
+            raise TraceError(
+                f"{name}:1: column {', '.join(map(repr, more))} is not known; a {known} file has "
+                f"{','.join(expected)} and nothing else"
+            )
     raise TraceError(
         f"{name}:1: neither an Azure LLM trace ({','.join(HEADERS['azure-llm'])}) nor JSON lines "
         f"with {', '.join(FIELDS['json-lines'])} (or Mooncake's {', '.join(FIELDS['mooncake'])}), "

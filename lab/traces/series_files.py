@@ -26,6 +26,9 @@ STEP_S = 60
 MOST_STEPS = 10_000_000
 """Steps beyond which a step number is a fault, not a long trace: 19 years of minutes."""
 
+MOST_LOST = 0.1
+"""Share of NAB's rows that clocks may push into their neighbour's step."""
+
 MILLISECONDS = 1e11
 """From here on Unix seconds are the year 5138, and Unix milliseconds 1973."""
 
@@ -34,12 +37,13 @@ _NAMED_STEP = re.compile(r"\.(\d{1,5})s\.")
 
 
 def open_series(
-    path: Path, *, form: Format | None = None, step_s: int | None = None, seed: int = 1
+    path: Path | str, *, form: Format | None = None, step_s: int | None = None, seed: int = 1
 ) -> Series:
     """The series in a file; None: format and step by content and name (``x.300s.csv``: 300 s).
 
     ``seed`` is of what a ServeGen file leaves to chance.  Raises ``TraceError`` and ``OSError``.
     """
+    path = Path(path)
     text, name = read_text(path), str(path)
     found = form or format_of(text, name)
     named = _NAMED_STEP.search(path.name)
@@ -88,8 +92,15 @@ def _nab(text: str, name: str, title: str, step_s: int | None) -> Series:
         raise TraceError(f"{name}: {len(stamps)} rows; at least 2 are needed to know the step")
     ordered = sorted(stamps)
     distances, counts = np.unique(np.diff(ordered), return_counts=True)
-    step = step_s or int(distances[counts.argmax()])
+    own = int(distances[counts.argmax()])
+    step = step_s or own
     slots = {(at - ordered[0]) // step: stamps[at] for at in ordered}
+    lost = len(stamps) - len(slots)
+    if step > own and lost > MOST_LOST * len(stamps):
+        raise TraceError(
+            f"{name}: rows are {own} s apart; in steps of {step} s {lost} of {len(stamps)} values "
+            "would be lost, since none are put together: leave --step out, or sum them first"
+        )
     if max(slots) >= MOST_STEPS:
         raise TraceError(f"{name}: {max(slots)} steps of {step} s; give the step with --step")
     return _filled(slots, step, title, name)

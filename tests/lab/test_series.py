@@ -68,6 +68,13 @@ def test_each_time_is_of_its_own_zone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.values, [0, 1, 2, 3])
 
 
+def test_nab_s_values_are_not_dropped_into_longer_steps(tmp_path: Path) -> None:
+    rows = ["timestamp,value", *(f"{300 * n},5" for n in range(40))]
+    with pytest.raises(TraceError, match=r"in steps of 3600 s 36 of 40 values would"):
+        series(tmp_path / "nab.csv", "\n".join(rows), step_s=3600)
+    assert series(tmp_path / "nab.csv", "\n".join(rows), step_s=300).whole
+
+
 def test_years_without_a_row_take_no_memory_to_find_the_step(tmp_path: Path) -> None:
     rows = ["timestamp,value", "1970-01-01T00:00:00Z,1"]
     rows += [f"3000-01-{day:02d}T00:00:00Z,1" for day in (1, 2, 3)]
@@ -144,6 +151,11 @@ def test_counts_have_the_mean_and_variance_of_a_renewal_process(cv: float) -> No
         ("step,value\n1,3,4\n", ":2: 3 fields"),
         ("step,value\n", "no rows"),
         ("step,value\n1,3\n2,3\n", "at least 4"),
+        (
+            "step,value,field\n1,3,x\n",
+            ":1: column 'field' is not known; a series file has",
+        ),
+        ("at,timestamp,value\n1,3,4\n", ":1: column 'at' is not known; a nab file has"),
         ("step,value\n1,3\n99999999999,3\n", "not from 0 to"),
         ("timestamp,value\nyesterday,3\n", ":2: timestamp is 'yesterday'"),
         ("timestamp,value\n2014-04-10 00:04:00,3\n", "at least 2"),

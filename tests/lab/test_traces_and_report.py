@@ -35,6 +35,7 @@ def test_json_lines_and_gzip(tmp_path: Path) -> None:
     rows = later + b'{"at": 5, "tokens_in": 1, "tokens_out": 2}\n'
     path.write_bytes(gzip.compress(rows))
     first, second = open_trace(path)
+    assert open_trace(str(path)) == (first, second)
     assert (first.at_s, first.tokens_out, second.at_s) == (0.0, 2, 2.5)
 
 
