@@ -91,7 +91,7 @@ COLUMNS = (
     Column(
         name="unserved",
         meaning="requests that waited at the end of a step, as a share of all; who waits for n "
-        "ends counts n times",
+        "ends counts n times, so that it may exceed 100%",
         shown=lambda row, _: _share(row.unserved),
     ),
     Column(

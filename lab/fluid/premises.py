@@ -13,8 +13,11 @@ from lab.fluid.verdict import duration
 from lab.traces import TraceError
 
 
-def premises(trial: Trial) -> tuple[str, ...]:
-    """Demand, replica, budget, what policies see, and what the fluid plant does not have."""
+def premises(trial: Trial, spec: str | None = None) -> tuple[str, ...]:
+    """Demand, replica, budget, what policies see, and what the fluid plant does not have.
+
+    ``spec``: the workload whose spec was given; None: none was.
+    """
     series = trial.series
     unknown = sum(math.isnan(value) for value in series.values.tolist())
     missing = f" {unknown} steps that nobody measured count for nothing." if unknown else ""
@@ -29,12 +32,22 @@ def premises(trial: Trial) -> tuple[str, ...]:
         f"{USABLE:g} of what ready replicas serve. Allowed: {trial.violations:.2%} of requests.",
         "Cost is replica-seconds, as a multiple of the clairvoyant's, the cheapest schedule that "
         "has no violation: it knows the future.",
-        f"Every policy at its defaults. Foretide hears of arrivals each second, polled policies "
+        f"{_settings(spec)} Foretide hears of arrivals each second, polled policies "
         f"see means of {METRIC_S:g} s (KPA of its own windows). A step's arrivals are spread over "
         f"its seconds from seed {trial.seed}.",
         "hpa-tuned and static were chosen afterwards, on the scored half itself.",
         "The plant is fluid: no single requests, so no latencies, no batching, no failing "
         "replicas, and every start takes equally long.",
+    )
+
+
+def _settings(spec: str | None) -> str:
+    """Whose settings each policy had."""
+    if spec is None:
+        return "Every policy at its defaults."
+    return (
+        f"Foretide by the spec of {spec}, and told what a replica serves; that spec's bounds and "
+        "budget hold for every policy, which else are at their defaults."
     )
 
 

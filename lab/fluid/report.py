@@ -30,8 +30,11 @@ REFERENCES = ("hpa-tuned", "hpa")
 Points = list[tuple[float, float]]
 
 
-def render(path: Path, found: Backtest, told: Sequence[str] = ()) -> None:
-    """Write the report to ``path``; ``told`` is what a composition did.  Raises ``OSError``."""
+def render(path: Path, found: Backtest, told: Sequence[str] = (), spec: str | None = None) -> None:
+    """Write the report to ``path``; ``told`` is what a composition did.  Raises ``OSError``.
+
+    ``spec``: the workload whose spec was given; None: none was.
+    """
     loader = jinja2.ChoiceLoader(
         [jinja2.PackageLoader("lab.fluid", "."), jinja2.PackageLoader("lab.report", ".")]
     )
@@ -55,7 +58,7 @@ def render(path: Path, found: Backtest, told: Sequence[str] = ()) -> None:
             groups=groups(found),
             frontier=frontier_chart(found),
             charts=charts,
-            assumptions=[*told, *premises(trial)],
+            assumptions=[*told, *premises(trial, spec)],
         ),
         encoding="utf-8",
     )

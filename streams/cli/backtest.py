@@ -204,7 +204,7 @@ def command(
         _show(found, composed)
     _write(found, ran, json_out, series_out)
     if html is not None:
-        _report(html, found, composed)
+        _report(html, found, composed, ran.spec)
 
 
 def _fitting(
@@ -247,11 +247,11 @@ def _write(found: Backtest, ran: rows.Ran, json_out: str | None, series_out: str
             series_csv.write(found, out)
 
 
-def _report(path: Path, found: Backtest, composed: Composed) -> None:
+def _report(path: Path, found: Backtest, composed: Composed, spec: str | None) -> None:
     from lab.fluid.report import render  # noqa: PLC0415 - heavy
 
     with outputs.writing(path):
-        render(path, found, composed.told)
+        render(path, found, composed.told, spec)
 
 
 def _show(found: Backtest, composed: Composed) -> None:

@@ -303,12 +303,17 @@ def test_a_spec_sets_bounds_budget_and_capacity(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.csv", wave(30).series.values.tolist())
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC, encoding="utf-8")
-    steps = tmp_path / "steps.csv"
+    steps, page = tmp_path / "steps.csv", tmp_path / "report.html"
     result = CliRunner().invoke(
         command,
-        ["--trace", str(trace), "--spec", str(spec), "--series", str(steps)],
+        [
+            *("--trace", str(trace), "--spec", str(spec)),
+            *("--series", str(steps), "--html", str(page)),
+        ],
     )
     assert result.exit_code == 0, result.output
+    assert "Foretide by the spec of prod/bot, and told" in page.read_text(encoding="utf-8")
+    assert "Every policy at its defaults" not in page.read_text(encoding="utf-8")
     assert "a replica serves 120 a step" in result.output
     assert "replicas 3 to 12, budget 5.00%" in result.output
     with steps.open(encoding="utf-8") as lines:
