@@ -164,6 +164,7 @@ def cells(plan: Plan, sources: Sequence[Source]) -> list[Cell]:
     return found
 
 
-def sized(plan: Plan, *, composed_hours: float | None) -> Plan:
-    """With another length of compositions; None: its own."""
-    return plan if composed_hours is None else replace(plan, composed_hours=composed_hours)
+def sized(plan: Plan, *, composed_hours: float | None, weeks: bool) -> Plan:
+    """With another length of compositions (None: its own), and with or without whole weeks."""
+    hours = plan.composed_hours if composed_hours is None else composed_hours
+    return replace(plan, composed_hours=hours, weeks=plan.weeks if weeks else ())

@@ -122,7 +122,7 @@ def weeks(found: Sequence[Verdict]) -> str:
     """Every seed of whole traces."""
     head = ("trace", "start-up s", "seed", *OURS, *TUNED, "hpa: cost", "violation %")
     rows = [(v.found.cell.trace, f"{v.found.cell.startup_s:g}", *_composition(v)) for v in found]
-    return table(head, rows) if rows else "None in a quick report."
+    return table(head, rows) if rows else "None were run: `make report WEEKS=1` does."
 
 
 def compositions(found: Sequence[Verdict], plan: Plan) -> str:

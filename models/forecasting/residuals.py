@@ -36,7 +36,7 @@ _FULL = 1e12
 
 
 LEAST_KEPT = 1e-6
-"""Of what is older, after however long a silence (here ten days): 32 bits hold no larger weights."""
+"""Of what is older, after however long a silence (here ten days): 32 bits hold no more."""
 
 
 class Residuals:
