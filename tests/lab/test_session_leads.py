@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lab.plant import LONG_CONTEXT
+from lab.foretide import plant_spec
+from lab.plant import LONG_CONTEXT, ConstantStartup, Plant, PlantParameters
+from lab.plant.foretide import Foretide
 from lab.traces import Arrival
 from lab.traces.requests import flash
 from lab.traces.sessions import sessions, unrolled
@@ -56,6 +58,20 @@ def missed(seed: int, horizon_s: int, *, told: bool) -> float:
         if forecaster.outlook is not None and STEPS // 2 <= step + ahead < STEPS:
             errors.append(abs(rates[step + ahead] - forecaster.outlook.centre))
     return float(np.mean(errors))
+
+
+def test_what_the_plant_tells_of_sessions_reaches_the_forecaster() -> None:
+    """By the path of live telemetry: fold, load, merge, window, meter."""
+    parameters = PlantParameters(startup=ConstantStartup(5.0))
+    arrivals = [Arrival(at_s=2.0 * n, tokens_in=1, tokens_out=1) for n in range(30)]
+    plant = Plant((), parameters, seed=1, begin=1.7e9, sessions=sessions(arrivals, seed=1))
+    foretide = Foretide(plant, plant_spec(parameters))
+    for _ in range(75):
+        foretide.second()
+    window = foretide.planner.fleet.merge.window(foretide.planner.workload)
+    assert window.total("sessions", foretide.now - 76, foretide.now) == 30
+    foresight = foretide.scaler.foresight
+    assert foresight.forecaster.state().opened != b""
 
 
 @pytest.mark.parametrize("seed", [1, 3])

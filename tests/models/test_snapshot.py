@@ -100,7 +100,7 @@ def steps(seconds: int, seed: int) -> list[Step]:
                     sent_us=(second - late) * 1_000_000 + 5,
                     events=finished + 1,
                     started=finished + chance.randrange(3),
-                    sessions=chance.randrange(2),
+                    sessions=chance.randrange(2) if finished else 0,
                     finished=finished,
                     latency_count=finished,
                     latency_us=finished * 300_000,
