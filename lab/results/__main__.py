@@ -5,6 +5,7 @@ Rule: progress on stderr; the document is written when all is done, never in par
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def main(
     docs: Path,
 ) -> None:
     """Make docs/results.md and its figures again."""
+    # As Ctrl-C: its processes end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chosen = plan.sized(plan.QUICK if quick else plan.FULL, composed_hours=hours, weeks=weeks)
     into = out or (KEPT / "quick" if quick else docs)
     sources = shipped() if chosen.traces is None else shipped(chosen.traces)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
 import time
 from multiprocessing import active_children
 from pathlib import Path
@@ -309,3 +313,32 @@ def test_who_stops_a_report_does_not_wait_for_what_is_under_way(tmp_path: Path) 
     assert active_children() == []
     # Two weeks of Foretide take half a minute each.
     assert time.monotonic() - begun < 20
+
+
+def test_a_report_that_is_told_to_end_leaves_no_process_behind(tmp_path: Path) -> None:
+    arguments = ["-m", "lab.results", "--quick", "--jobs", "1", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as report:
+        assert report.stderr is not None
+        begun = next(line for line in report.stderr if "backtests," in line)
+        time.sleep(3)  # By then its process is under way, as a rule: a first backtest takes longer.
+        report.terminate()
+        assert report.wait(20) == 128 + signal.SIGTERM, begun
+        until = time.monotonic() + 20
+        while _alive(report.pid) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not _alive(report.pid)
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
