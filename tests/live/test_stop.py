@@ -126,15 +126,24 @@ class Rig:
         assert set(told.values()) == {1}, told.most_common(3)
 
     async def newest_stands(self, name: str) -> None:
-        """The newest decision that was applied is what the object has."""
-        applied = [
-            outcome
-            for outcome in await stack.records(self.settings, "outcomes")
-            if outcome.workload == f"default/{name}" and outcome.result is Result.APPLIED
-        ]
-        newest = max(applied, key=lambda outcome: outcome.epoch)
-        found = await asyncio.to_thread(stack.read_deployment, self.plane, name)
-        assert found["metadata"]["annotations"][EPOCH_ANNOTATION] == str(newest.epoch)
+        """The newest decision that was applied is what the object has.
+
+        Its outcome is told after it was applied: of a newer one than is told one waits for it.
+        """
+        deadline = time.monotonic() + 30
+        while True:
+            applied = [
+                outcome
+                for outcome in await stack.records(self.settings, "outcomes")
+                if outcome.workload == f"default/{name}" and outcome.result is Result.APPLIED
+            ]
+            newest = max(applied, key=lambda outcome: outcome.epoch)
+            found = await asyncio.to_thread(stack.read_deployment, self.plane, name)
+            stands = found["metadata"]["annotations"][EPOCH_ANNOTATION]
+            if stands == str(newest.epoch) or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.2)
+        assert stands == str(newest.epoch)
         assert found["spec"]["replicas"] == newest.replicas["default"]
 
 
