@@ -107,6 +107,9 @@ def _stamped(commit: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaita
     """``commit``, telling when it was made: the broker gives nobody the time of a commit."""
 
     async def stamped(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+        if not offsets:
+            # All of them were revoked meanwhile; Faust asks all the same, and aiokafka refuses.
+            return
         told = commit_stamp(time.time())
         await commit({tp: OffsetAndMetadata(found.offset, told) for tp, found in offsets.items()})
 
