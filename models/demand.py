@@ -112,8 +112,7 @@ class DemandMeter:
         """Requests that step ``number``'s value was measured by; 0 where they are not its noise."""
         if self.unit == "concurrency":
             return 0.0
-        end = self.end_of(number)
-        return float(self.window.total(self._arrivals(), end - STEP_S, end - 1))
+        return self._counted(self._arrivals(), number)
 
     def _arrivals(self) -> str:
         return "started" if self.window.has_starts else "finished"
@@ -151,15 +150,13 @@ class DemandMeter:
 
     def starts(self, number: int) -> float:
         """Requests started in grid step ``number``, a leading feature."""
-        end = self.end_of(number)
-        return float(self.window.total("started", end - STEP_S, end - 1))
+        return self._counted("started", number)
 
     def session_starts(self, number: int) -> float | None:
         """Sessions opened in grid step ``number``, as ``starts``; None: nobody tells of them."""
         if not self.window.has_sessions:
             return None
-        end = self.end_of(number)
-        return float(self.window.total("sessions", end - STEP_S, end - 1))
+        return self._counted("sessions", number)
 
     def tenants(self, number: int, value: float) -> dict[str, float] | None:
         """A step's ``value`` by tenant, in the proportions of the requests that ended in it.
@@ -170,14 +167,18 @@ class DemandMeter:
         """
         if self.unit != "requests":
             return None
-        end = self.end_of(number)
-        counts = self.window.tenants(end - STEP_S)
+        counts = self.window.tenants(self.end_of(number) - STEP_S)
         if not counts:
             return None if counts is None or value else {}
-        ended = max(self.window.total("finished", end - STEP_S, end - 1), sum(counts.values()))
+        ended = max(self._counted("finished", number), sum(counts.values()))
         return {
             name: value * (count / ended) for name, count in counts.items() if name != OTHER_TENANTS
         }
+
+    def _counted(self, column: str, number: int) -> float:
+        """The sum of a column of the window over grid step ``number``."""
+        end = self.end_of(number)
+        return float(self.window.total(column, end - STEP_S, end - 1))
 
     def mean_latency_s(self, number: int) -> float | None:
         """Mean latency over the ``LATENCY_S`` up to ``number``; None: nothing finished."""
