@@ -58,7 +58,10 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
         price_s: float = PRICE_S,
         drain_s: float = 120.0,
     ) -> None:
-        """``parameters`` None: the default plant.  Raises ``ValueError`` for what cannot be run."""
+        """``parameters`` None: the default plant.
+
+        Raises ``ValueError`` for what cannot be run, ``TypeError`` for a trace that was not read.
+        """
         if isinstance(arrivals, str | Path):
             raise TypeError(f"arrivals is {arrivals!r}: read the trace first, open_trace(path)")
         if not arrivals:

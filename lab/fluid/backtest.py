@@ -63,6 +63,10 @@ class Backtest:
     rows: Sequence[Row]
     runs: Sequence[tuple[str, Run | None]]
 
+    def replica_hours(self, row: Row) -> float | None:
+        """What a row cost, starting replicas included; None: cost does not apply to it."""
+        return None if row.cost_ratio is None else row.cost_ratio * self.unit / 3600
+
 
 def backtest(
     trial: Trial,

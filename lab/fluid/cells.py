@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lab.fluid.backtest import Backtest, Row
-from lab.fluid.shadow import replica_hours
 from lab.fluid.verdict import HINDSIGHT, share
 from lab.report.axes import TIMES
 
@@ -55,7 +54,7 @@ COLUMNS = (
     Column(
         name="replica hours",
         meaning="the same in hours, starting replicas included",
-        shown=lambda row, found: _number(replica_hours(row, found), 0),
+        shown=lambda row, found: _number(found.replica_hours(row), 0),
     ),
     Column(
         name="vs best HPA",

@@ -11,12 +11,13 @@ from lab.fluid.run import METRIC_S
 from lab.fluid.trial import MEAN_REPLICAS, MEAN_USE, MOST, USABLE, Trial, default_capacity
 from lab.fluid.verdict import duration
 from lab.traces import TraceError
+from models.domain.spec import AgentScaler
 
 
-def premises(trial: Trial, spec: str | None = None) -> tuple[str, ...]:
+def premises(trial: Trial, spec: AgentScaler | None = None) -> tuple[str, ...]:
     """Demand, replica, budget, what policies see, and what the fluid plant does not have.
 
-    ``spec``: the workload whose spec was given; None: none was.
+    ``spec``: what Foretide ran by; None: nobody gave one.
     """
     series = trial.series
     unknown = sum(math.isnan(value) for value in series.values.tolist())
@@ -33,21 +34,38 @@ def premises(trial: Trial, spec: str | None = None) -> tuple[str, ...]:
         "Cost is replica-seconds, as a multiple of the clairvoyant's, the cheapest schedule that "
         "has no violation: it knows the future.",
         f"{_settings(spec)} Foretide hears of arrivals each second, polled policies "
-        f"see means of {METRIC_S:g} s (KPA of its own windows). A step's arrivals are spread over "
-        f"its seconds from seed {trial.seed}.",
+        f"see means of {METRIC_S:g} s (KPA of its own windows). {_within_a_step(trial)}",
         "hpa-tuned and static were chosen afterwards, on the scored half itself.",
         "The plant is fluid: no single requests, so no latencies, no batching, no failing "
         "replicas, and every start takes equally long.",
     )
 
 
-def _settings(spec: str | None) -> str:
+def _settings(spec: AgentScaler | None) -> str:
     """Whose settings each policy had."""
     if spec is None:
         return "Every policy at its defaults."
+    holds = "bounds hold" if spec.spec.slo is None else "bounds and budget hold"
     return (
-        f"Foretide by the spec of {spec}, and told what a replica serves; that spec's bounds and "
-        "budget hold for every policy, which else are at their defaults."
+        f"Foretide by the spec of {spec.workload}, and told what a replica serves; that spec's "
+        f"{holds} for every policy, which else are at their defaults."
+    )
+
+
+def _within_a_step(trial: Trial) -> str:
+    """Where in a step demand comes, and who is told whose it is."""
+    series = trial.series
+    if series.seconds is not None:
+        spread = "Demand of each second is as it was recorded."
+    elif series.whole:
+        spread = f"A step's arrivals are spread over its seconds from seed {trial.seed}."
+    else:
+        spread = "A step's demand is the same in each of its seconds."
+    if not series.tenants:
+        return spread
+    return (
+        f"{spread} Foretide is told whose arrivals they are as they come; live only requests that "
+        "ended name a tenant."
     )
 
 

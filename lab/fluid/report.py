@@ -6,7 +6,6 @@ Rule: figures are the rows', never computed a second way; readable without a net
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import jinja2
 import numpy as np
@@ -21,6 +20,7 @@ from lab.fluid.run import Run
 from lab.fluid.schedule import ready
 from lab.fluid.verdict import duration, verdict
 from lab.report.charts import Band, Line, Spans, chart
+from models.domain.spec import AgentScaler
 
 DAY_S = 86_400.0
 LINES = {"foretide": "ours", "hpa": "hpa", "hpa-tuned": "hpa", "clairvoyant": "oracle"}
@@ -30,11 +30,8 @@ REFERENCES = ("hpa-tuned", "hpa")
 Points = list[tuple[float, float]]
 
 
-def render(path: Path, found: Backtest, told: Sequence[str] = (), spec: str | None = None) -> None:
-    """Write the report to ``path``; ``told`` is what a composition did.  Raises ``OSError``.
-
-    ``spec``: the workload whose spec was given; None: none was.
-    """
+def rendered(found: Backtest, told: Sequence[str] = (), spec: AgentScaler | None = None) -> str:
+    """The report's HTML; ``told`` is what a composition did, ``spec`` what was run by, if any."""
     loader = jinja2.ChoiceLoader(
         [jinja2.PackageLoader("lab.fluid", "."), jinja2.PackageLoader("lab.report", ".")]
     )
@@ -48,19 +45,16 @@ def render(path: Path, found: Backtest, told: Sequence[str] = (), spec: str | No
         since = duration(at - begin) if at > begin else "its begin"
         where = f"the worst day of {name}, from {since} on"
         charts += _over_time(found, at, min(at + DAY_S, end), where)
-    path.write_text(
-        page.render(
-            trace=trial.series.name,
-            startup=f"{trial.startup_s:g}",
-            scored=duration(end - begin),
-            verdict=verdict(found.rows, trial.violations, end - begin),
-            columns=columns(found.rows),
-            groups=groups(found),
-            frontier=frontier_chart(found),
-            charts=charts,
-            assumptions=[*told, *premises(trial, spec)],
-        ),
-        encoding="utf-8",
+    return page.render(
+        trace=trial.series.name,
+        startup=f"{trial.startup_s:g}",
+        scored=duration(end - begin),
+        verdict=verdict(found.rows, trial.violations, end - begin),
+        columns=columns(found.rows),
+        groups=groups(found),
+        frontier=frontier_chart(found),
+        charts=charts,
+        assumptions=[*told, *premises(trial, spec)],
     )
 
 

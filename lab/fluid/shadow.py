@@ -64,11 +64,6 @@ def shadow(
     return backtest(trial, ["foretide"], spec=spec, watched={RAN: scored}, progress=progress)
 
 
-def replica_hours(row: Row, found: Backtest) -> float | None:
-    """What it cost, starting replicas included."""
-    return None if row.cost_ratio is None else row.cost_ratio * found.unit / 3600
-
-
 def table(found: Backtest, workload: str, measured: float | None = None) -> Table:
     """A line per figure, a column for each of the two.
 
@@ -80,7 +75,7 @@ def table(found: Backtest, workload: str, measured: float | None = None) -> Tabl
         made.add_column(row.policy, justify="right", no_wrap=True)
     budget = found.trial.violations
     lines: tuple[tuple[str, Callable[[Row], str]], ...] = (
-        ("replica-hours", lambda row: _number(replica_hours(row, found), 2)),
+        ("replica-hours", lambda row: _number(found.replica_hours(row), 2)),
         ("cost, times the clairvoyant's", lambda row: _number(row.cost_ratio, 3)),
         ("violations", lambda row: percent(row.violation) + _over(row.violation, budget)),
         ("unserved", lambda row: percent(row.unserved)),
@@ -98,7 +93,7 @@ def table(found: Backtest, workload: str, measured: float | None = None) -> Tabl
 def verdict(found: Backtest) -> str:
     """Both sides in a sentence; cost is only called better where the budget is kept as well."""
     ran, ours = found.rows
-    budget, hours = found.trial.violations, [replica_hours(row, found) for row in found.rows]
+    budget, hours = found.trial.violations, [found.replica_hours(row) for row in found.rows]
     before, after = hours
     if not before or after is None:
         return "Nothing ran, so that there is nothing to hold Foretide against."

@@ -37,10 +37,10 @@ def evaluate(
 ) -> list[Row]:
     """Rows by horizon and model: the mixture first, then the last value, then each expert.
 
-    ``horizons`` in seconds; one is rounded to whole steps, and one shorter than a step of the
-    series gives rows without numbers.  An expert that slept is scored, and the last value that it
-    is compared with, over the steps of which it said something; one that slept throughout the
-    scored half has no row.
+    ``horizons`` in seconds; one is rounded to whole steps (``ahead``), and one shorter than a step
+    of the series, or as long as all of it, gives rows without numbers.  An expert that slept is
+    scored, and the last value that it is compared with, over the steps of which it said something;
+    one that slept throughout the scored half has no row.
     """
     rows: list[Row] = []
     for horizon_s in horizons:
@@ -51,13 +51,18 @@ def evaluate(
     return rows
 
 
+def ahead(horizon_s: int, step_s: int) -> int:
+    """Steps that a horizon is scored as: the nearest whole number, at least 1."""
+    return max(round(horizon_s / step_s), 1)
+
+
 class _Pass:
     """One horizon: what was said of each step, by the step that it was said of."""
 
     def __init__(self, series: Series, horizon_s: int) -> None:
         self.series = series
         self.horizon_s = horizon_s
-        self.ahead = max(round(horizon_s / series.step_s), 1)
+        self.ahead = ahead(horizon_s, series.step_s)
         count = len(series.values)
         self.said: dict[str, Floats] = {}
         self.quantiles = {
@@ -67,10 +72,9 @@ class _Pass:
     def rows(self, progress: Progress) -> list[Row]:
         took = self._run(progress)
         values, half = self.series.values, self.series.half
-        scored = np.flatnonzero(
-            ~np.isnan(values)
-            & ~np.isnan(self.said[MIXTURE] if MIXTURE in self.said else values * math.nan)
-        )
+        if MIXTURE not in self.said:  # No step of the trace is so far ahead of another.
+            return [Row(model=name, horizon_s=self.horizon_s) for name in (MIXTURE, LAST)]
+        scored = np.flatnonzero(~np.isnan(values) & ~np.isnan(self.said[MIXTURE]))
         scored = scored[scored >= half]
         spoke = {name: scored[~np.isnan(centre[scored])] for name, centre in self.said.items()}
         names = [name for name in (MIXTURE, *NAMES) if name in spoke]

@@ -52,6 +52,8 @@ def main(
     """Make docs/results.md and its figures again."""
     # As Ctrl-C: its processes end with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if quick and weeks:
+        raise click.UsageError("a quick report composes no whole weeks: leave one of the two out")
     chosen = plan.sized(plan.QUICK if quick else plan.FULL, composed_hours=hours, weeks=weeks)
     into = out or (KEPT / "quick" if quick else docs)
     sources = shipped() if chosen.traces is None else shipped(chosen.traces)

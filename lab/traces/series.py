@@ -30,7 +30,8 @@ class Series:
     ``values`` (n,) is what each step counted, NaN where nobody did; ``step_s`` whole seconds.
     ``tenants``, where known, are parts of it by name, each (n,).  ``silent`` (n,) marks steps in
     which demand went on but telemetry did not (None: in none).  ``seconds`` (n · step_s,) is what
-    each second of the steps counted, where that is known.
+    each second of the steps counted, where that is known.  ``form`` is the format of the file that
+    it was read from; None: from none.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Series:
     tenants: Mapping[str, Floats] = field(default_factory=dict)
     silent: Bools | None = None
     seconds: Floats | None = None
+    form: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be demand."""

@@ -6,6 +6,7 @@ is missing, and stays so.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 import re
@@ -18,6 +19,7 @@ from lab.traces.arrival import Arrival, TraceError
 from lab.traces.files import arrivals_of
 from lab.traces.reading import HEADERS, REQUESTS, Format, csv_rows, format_of, read_text
 from lab.traces.series import Series, series_of
+from lab.traces.servegen import STEP_S as SERVEGEN_STEP_S
 from lab.traces.servegen import servegen
 
 STEP_S = 60
@@ -44,18 +46,27 @@ def open_series(
     ``seed`` is of what a ServeGen file leaves to chance.  Raises ``TraceError`` and ``OSError``.
     """
     path = Path(path)
-    text, name = read_text(path), str(path)
-    found = form or format_of(text, name)
-    named = _NAMED_STEP.search(path.name)
+    text = read_text(path)
+    found = form or format_of(text, str(path))
+    return dataclasses.replace(_read(text, found, path, step_s, seed), form=found)
+
+
+def _read(text: str, form: Format, path: Path, step_s: int | None, seed: int) -> Series:
+    name, named = str(path), _NAMED_STEP.search(path.name)
     step = step_s or (int(named[1]) if named else STEP_S)
-    if found in REQUESTS:
-        return _counted(arrivals_of(text, name, found), step, path.name, name)
-    if found == "servegen":
-        return servegen(_rows(text, name, found), path.name, where=name, seed=seed)
-    if found == "nab":
+    if form in REQUESTS:
+        return _counted(arrivals_of(text, name, form), step, path.name, name)
+    if form == "servegen":
+        if step != SERVEGEN_STEP_S:
+            raise TraceError(
+                f"{name}: rates of a servegen file are made into steps of {SERVEGEN_STEP_S} s, not "
+                f"{step}: leave --step out, and .{step}s. out of its name"
+            )
+        return servegen(_rows(text, name, form), path.name, where=name, seed=seed)
+    if form == "nab":
         return _nab(text, name, path.name, step_s)
     values: dict[int, float] = {}
-    for line, (step_text, value) in _rows(text, name, found):
+    for line, (step_text, value) in _rows(text, name, form):
         try:
             number = int(step_text)
         except ValueError:
@@ -96,14 +107,20 @@ def _nab(text: str, name: str, title: str, step_s: int | None) -> Series:
     step = step_s or own
     slots = {(at - ordered[0]) // step: stamps[at] for at in ordered}
     lost = len(stamps) - len(slots)
-    if step > own and lost > MOST_LOST * len(stamps):
+    if step > own or lost > MOST_LOST * len(stamps):
         raise TraceError(
-            f"{name}: rows are {own} s apart; in steps of {step} s {lost} of {len(stamps)} values "
-            "would be lost, since none are put together: leave --step out, or sum them first"
+            f"{name}: rows are mostly {own} s apart; in steps of {step} s {lost} of {len(stamps)} "
+            f"values would be lost, since none are put together: {_or_else(step, own)}"
         )
     if max(slots) >= MOST_STEPS:
         raise TraceError(f"{name}: {max(slots)} steps of {step} s; give the step with --step")
     return _filled(slots, step, title, name)
+
+
+def _or_else(step: int, own: int) -> str:
+    if step > own:
+        return "leave --step out, or sum them first"
+    return "give a shorter --step, or put them on equal steps first"
 
 
 def _second(stamp: str, where: str) -> int:

@@ -16,6 +16,7 @@ from streams.cli import cautions, gaps, options, outputs, recordings, rows, tria
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
     from lab.traces import Composed
+    from models.domain.spec import AgentScaler
 
 FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
 """As ``lab.traces.FORMATS`` (a test says so), which is heavy to import."""
@@ -145,6 +146,8 @@ def command(
     _fitting(trace, log, form, has_budget=spec is not None or log is not None, budget=violations)
     if trace is not None and workload is not None:
         raise click.BadParameter("a trace has no workloads", param_hint="--workload")
+    if trace is not None and bootstrap is not None:
+        raise click.BadParameter("a trace is read from its file", param_hint="--bootstrap")
     if str(html) == outputs.STDOUT:
         raise click.BadParameter("a report is written to a file: name one", param_hint="--html")
     outputs.writable(
@@ -170,11 +173,10 @@ def command(
             recipe=recipe,
         )
     elif trace is not None:
+        whole = trials.opened(trace, form=form, step=step, seed=seed)
         trial, composed = trials.of_trace(
-            trace,
-            form=form,
+            whole,
             scaler=scaler,
-            step=step,
             startup=startup,
             capacity=capacity,
             violations=violations,
@@ -192,8 +194,9 @@ def command(
     ran = rows.Ran(
         trace=None if trace is None else trace.name,
         recording=log,
-        form="recording" if trace is None else trials.format_of(trace, form),
-        spec=None if scaler is None else scaler.workload,
+        form=whole.form if trace is not None else "recording",
+        unit=None if log is None else recorded.unit,
+        spec=scaler,
         policies=names,
         hours=hours,
         compose=recipe,
@@ -204,7 +207,7 @@ def command(
         _show(found, composed)
     _write(found, ran, json_out, series_out)
     if html is not None:
-        _report(html, found, composed, ran.spec)
+        _report(html, found, composed, scaler)
 
 
 def _fitting(
@@ -240,18 +243,18 @@ def _write(found: Backtest, ran: rows.Ran, json_out: str | None, series_out: str
     from lab.fluid import series_csv  # noqa: PLC0415 - heavy
 
     if json_out is not None:
-        with outputs.writing(json_out), click.open_file(json_out, "w", encoding="utf-8") as out:
+        with outputs.written(json_out) as out:
             out.write(json.dumps(rows.document(found, ran), allow_nan=False) + "\n")
     if series_out is not None:
-        with outputs.writing(series_out), click.open_file(series_out, "w", encoding="utf-8") as out:
+        with outputs.written(series_out) as out:
             series_csv.write(found, out)
 
 
-def _report(path: Path, found: Backtest, composed: Composed, spec: str | None) -> None:
-    from lab.fluid.report import render  # noqa: PLC0415 - heavy
+def _report(path: Path, found: Backtest, composed: Composed, spec: AgentScaler | None) -> None:
+    from lab.fluid.report import rendered  # noqa: PLC0415 - heavy
 
-    with outputs.writing(path):
-        render(path, found, composed.told, spec)
+    with outputs.written(str(path)) as out:
+        out.write(rendered(found, composed.told, spec))
 
 
 def _show(found: Backtest, composed: Composed) -> None:

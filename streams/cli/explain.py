@@ -243,5 +243,5 @@ def _known(value: float | None, unit: str) -> str:
 
 def _n(value: float | None) -> str:
     if value is None:
-        return "unknown"
+        return "not known"
     return str(value) if isinstance(value, int) else f"{value:.2f}"

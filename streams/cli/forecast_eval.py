@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import cautions, gaps, outputs
+from streams.cli import cautions, gaps, outputs, trials
 from streams.cli.backtest import FORMATS
 
 if TYPE_CHECKING:
@@ -90,17 +90,14 @@ def command(
       foretide forecast-eval --trace hour.jsonl --step 10 --horizon 60,300 --json rows.json
     """
     from lab.forecast import evaluate  # noqa: PLC0415 - heavy
-    from lab.traces import TraceError, open_series  # noqa: PLC0415 - heavy
 
     outputs.writable({"--json": json_out}, {"--trace": trace})
-    try:
-        series = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
-    except TraceError as error:
-        raise click.BadParameter(str(error), param_hint="--trace") from error
+    series = trials.opened(trace, form=form, step=step, seed=seed)
     gaps.refuse(series, "--trace")
     gaps.unscored(series, "--trace")
+    gaps.too_many(series, "--trace")
     _within(series, horizons)
-    cautions.say([*cautions.of_length(series), *gaps.cautions(series)])
+    cautions.say([*cautions.of_length(series), *gaps.cautions(series), *_rounded(series, horizons)])
     with _progress(horizons) as progress:
         rows = evaluate(series, horizons, progress)
     left_out = _left_out(rows, series, horizons)
@@ -125,6 +122,18 @@ def _within(series: Series, horizons: Sequence[int]) -> None:
         f"give one from {series.step_s} to {longest}, or a longer trace",
         param_hint="--horizon",
     )
+
+
+def _rounded(series: Series, horizons: Sequence[int]) -> list[str]:
+    """Horizons that are no whole steps, and what they are scored as."""
+    from lab.forecast.evaluate import ahead  # noqa: PLC0415 - heavy
+
+    step_s = series.step_s
+    return [
+        f"{horizon} s ahead is scored as {ahead(horizon, step_s) * step_s} s: steps are {step_s} s"
+        for horizon in horizons
+        if horizon > step_s and horizon % step_s
+    ]
 
 
 def _left_out(rows: Sequence[Row], series: Series, horizons: Sequence[int]) -> list[str]:
@@ -160,7 +169,7 @@ def _progress(horizons: Sequence[int]) -> Iterator[Callable[[int, float], None]]
 def _write(rows: Sequence[Row], path: str) -> None:
     import msgspec  # noqa: PLC0415 - with the rest
 
-    with outputs.writing(path), click.open_file(path, "w", encoding="utf-8") as out:
+    with outputs.written(path) as out:
         told = [{"horizon": row.horizon_s} | msgspec.to_builtins(row) for row in rows]
         out.write(json.dumps({"rows": told}, allow_nan=False) + "\n")
 

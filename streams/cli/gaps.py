@@ -22,6 +22,9 @@ MANY_MISSING = 0.5
 LONGEST_S = 400 * 86_400
 """A trial holds each second of a series, some 65 bytes of it at once: 2.3 GB for 400 days."""
 
+MOST_STEPS = 1_000_000
+"""A forecaster takes some 100 µs of each: two minutes a horizon for two years of minutes."""
+
 
 def count(series: Series) -> int:
     """Steps without a value."""
@@ -64,8 +67,20 @@ def too_long(series: Series, option: str) -> None:
         return
     raise click.BadParameter(
         f"{series.name}: {series.length_s / 86_400:,.4g} days are more than a trial holds, which "
-        f"is {LONGEST_S // 86_400} days; take the first of them with --hours "
-        f"{LONGEST_S // 3600} or fewer",
+        f"is {LONGEST_S // 86_400} days; give a part of it (backtest --hours {LONGEST_S // 3600} "
+        "takes the first)",
+        param_hint=option,
+    )
+
+
+def too_many(series: Series, option: str) -> None:
+    """Refuse a series of more steps than anybody waits for.  Raises ``click.BadParameter``."""
+    steps = len(series.values)
+    if steps <= MOST_STEPS:
+        return
+    raise click.BadParameter(
+        f"{series.name}: {steps:,} steps of {series.step_s} s are more than are walked, which is "
+        f"{MOST_STEPS:,}: is a time in another unit? Else give a longer --step, or a part of it",
         param_hint=option,
     )
 

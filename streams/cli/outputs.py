@@ -7,12 +7,13 @@ refused before any work; a link is what it leads to.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -36,19 +37,42 @@ def as_json(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 @contextmanager
-def writing(path: object) -> Iterator[None]:
-    """Of an output that turns out not to take what is written: say which.
+def written(path: str) -> Iterator[IO[str]]:
+    """A stream of text that takes the file's place once all of it is written.
 
-    Raises ``click.ClickException`` for ``OSError``, but not where a reader has gone.
+    Until then, and after a fault, the file is as it was; but ``-`` (stdout), a device, and a file
+    in a folder that takes no other are written to as it comes.  Raises ``click.ClickException``
+    for ``OSError``, but not where a reader has gone.
     """
     try:
-        yield
+        if path == STDOUT or not _replaceable(path):
+            with click.open_file(path, "w", encoding="utf-8") as out:
+                yield out
+        else:
+            with _replaced(Path(os.path.realpath(path))) as out:
+                yield out
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or path} cannot be written: {error.strerror}"
-        ) from error
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _replaceable(path: str) -> bool:
+    real = Path(os.path.realpath(path))
+    return (real.is_file() or not real.exists()) and os.access(real.parent, os.W_OK)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[str]]:
+    part = path.with_name(f".foretide-{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as out:
+            yield out
+        if path.exists():
+            shutil.copymode(path, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def writable(

@@ -14,6 +14,7 @@ from streams.cli import gaps
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
+    from models.domain.spec import AgentScaler
 
 UNSERVED = (
     "unserved: requests that wait at ends of steps, over all; one that waits for n ends counts n "
@@ -25,13 +26,15 @@ UNSERVED = (
 class Ran:
     """What was asked for.  ``form`` is the trace's format, ``recording`` what it came from.
 
-    Of ``trace`` and ``recording`` one is None; ``spec`` is a workload's name, None: no spec.
+    Of ``trace`` and ``recording`` one is None, and ``unit`` (of the recorded demand) and ``form``
+    with them; ``spec`` is the spec as it was run, None: there is none.
     """
 
     trace: str | None
     recording: str | None
-    form: str
-    spec: str | None
+    form: str | None
+    unit: str | None
+    spec: AgentScaler | None
     policies: Sequence[str]
     hours: float | None
     compose: str | None
@@ -41,10 +44,8 @@ def as_builtins(found: Backtest) -> list[dict[str, object]]:
     """The rows, each with what it cost in replica-hours (None where cost does not apply)."""
     import msgspec  # noqa: PLC0415 - with the rest
 
-    from lab.fluid.shadow import replica_hours  # noqa: PLC0415 - heavy
-
     return [
-        {**msgspec.to_builtins(row), "replica_hours": replica_hours(row, found)}
+        {**msgspec.to_builtins(row), "replica_hours": found.replica_hours(row)}
         for row in found.rows
     ]
 
@@ -62,9 +63,11 @@ def _meta(found: Backtest, ran: Ran) -> dict[str, object]:
         "trace": ran.trace,
         "recording": ran.recording,
         "format": ran.form,
+        "unit": ran.unit,
         "compose": ran.compose,
         "hours": ran.hours,
-        "spec": ran.spec,
+        "spec": None if ran.spec is None else ran.spec.workload,
+        "spec_as_run": None if ran.spec is None else _as_run(ran.spec),
         "policies": list(ran.policies),
         "seed": trial.seed,
         "steps": len(series.values),
@@ -80,6 +83,11 @@ def _meta(found: Backtest, ran: Ran) -> dict[str, object]:
         "replicas_max": trial.most,
         "violations_budget": trial.violations,
     }
+
+
+def _as_run(spec: AgentScaler) -> dict[str, object]:
+    """As it would be written in a file; what nobody said is left out."""
+    return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def unserved(found: Backtest) -> tuple[str, ...]:

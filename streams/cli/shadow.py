@@ -95,7 +95,7 @@ def command(
     if json_out != outputs.STDOUT:
         _show(recorded, found, composed.told)
     if json_out is not None:
-        with outputs.writing(json_out), click.open_file(json_out, "w", encoding="utf-8") as out:
+        with outputs.written(json_out) as out:
             out.write(json.dumps(_as_json(recorded, found), allow_nan=False) + "\n")
 
 

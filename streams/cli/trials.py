@@ -29,12 +29,20 @@ STEP_S = 60
 """Of a recording, as of a trace that does not say its own."""
 
 
+def opened(trace: Path, *, form: str | None, step: int | None, seed: int) -> Series:
+    """The series of a trace file.  Raises ``click.BadParameter``."""
+    from lab.traces import TraceError, open_series  # noqa: PLC0415 - heavy
+
+    try:
+        return open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
+    except TraceError as error:
+        raise click.BadParameter(str(error), param_hint="--trace") from error
+
+
 def of_trace(
-    trace: Path,
+    whole: Series,
     *,
-    form: str | None,
     scaler: AgentScaler | None,
-    step: int | None,
     startup: float | None,
     capacity: float | None,
     violations: float | None,
@@ -42,14 +50,10 @@ def of_trace(
     hours: float | None,
     recipe: str | None,
 ) -> tuple[Trial, Composed]:
-    """The trial of a file; bounds and budget are the spec's, where there is one."""
+    """The trial of a trace; bounds and budget are the spec's, where there is one."""
     from lab.fluid.trial import MOST, USABLE, Trial, default_capacity  # noqa: PLC0415 - heavy
-    from lab.traces import TraceError, open_series  # noqa: PLC0415 - heavy
+    from lab.traces import TraceError  # noqa: PLC0415 - heavy
 
-    try:
-        whole = open_series(trace, form=form, step_s=step, seed=seed)  # type: ignore[arg-type]
-    except TraceError as error:
-        raise click.BadParameter(str(error), param_hint="--trace") from error
     composed = shaped(whole, hours, recipe, "--trace")
     series = composed.series
     given = None if capacity is None else capacity / series.step_s
@@ -77,13 +81,6 @@ def of_trace(
         seed=seed,
     )
     return made, composed
-
-
-def format_of(trace: Path, form: str | None) -> str:
-    """The trace's format: as given, or by its first line."""
-    from lab.traces.reading import format_of, read_text  # noqa: PLC0415 - heavy
-
-    return form or format_of(read_text(trace), str(trace))
 
 
 def of_recording(

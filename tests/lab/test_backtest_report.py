@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -16,10 +15,12 @@ from lab.fluid.backtest import Backtest, Row, backtest
 from lab.fluid.cells import groups, share
 from lab.fluid.premises import premises
 from lab.fluid.registry import POLICIES
-from lab.fluid.report import render
+from lab.fluid.report import rendered
 from lab.fluid.table import table
 from lab.fluid.trial import MOST
 from lab.fluid.verdict import HINDSIGHT, duration, verdict
+from lab.traces import Series
+from models.domain.spec import AgentScaler
 from tests.lab.fluids import made, trial
 
 
@@ -36,12 +37,8 @@ def row(**more: object) -> Row:
     return Row(**(empty | {"policy": "x"} | more))  # type: ignore[arg-type]
 
 
-def test_one_file_with_every_policy_and_nothing_from_elsewhere(
-    found: Backtest, tmp_path: Path
-) -> None:
-    path = tmp_path / "report.html"
-    render(path, found, ["a flash crowd"])
-    page = path.read_text(encoding="utf-8")
+def test_one_file_with_every_policy_and_nothing_from_elsewhere(found: Backtest) -> None:
+    page = rendered(found, ["a flash crowd"])
     assert "<b>mine</b>" not in page
     assert "&lt;b&gt;mine&lt;/b&gt; &amp; yours" in page
     assert not re.search(r"(src|href)=|https?://|url\(", page)
@@ -67,18 +64,35 @@ def test_one_file_with_every_policy_and_nothing_from_elsewhere(
         assert [(name or "").split(" ")[0] for name in names] == list(POLICIES)
 
 
-def test_a_scored_half_without_demand_has_a_report_too(tmp_path: Path) -> None:
+def test_premises_say_what_this_trial_rests_on() -> None:
+    values = np.full(40, 5.0)
+    spec = {"target": {"name": "bot"}, "slo": {"latencySeconds": 1.0}}
+
+    def told(series: Series, **body: object) -> str:
+        written = {"metadata": {"name": "bot"}, "spec": body}
+        spec = AgentScaler.model_validate(written) if body else None
+        return " ".join(premises(trial(series, seed=7), spec))
+
+    assert "spread over its seconds from seed 7" in told(made(values))
+    assert "the same in each of its seconds" in told(made(values + 0.5))
+    recorded = told(made(values, seconds=np.repeat(values, 60) / 60), **spec)
+    assert "as it was recorded" in recorded
+    assert "spread" not in recorded
+    assert "bounds and budget hold for every policy" in recorded
+    assert "spec's bounds hold" in told(made(values), target={"name": "bot"})
+    assert "name a tenant" not in recorded
+    assert "name a tenant" in told(made(values, tenants={"a": values}))
+
+
+def test_a_scored_half_without_demand_has_a_report_too() -> None:
     series = made([5.0] * 20 + [0.0] * 20)
     found = backtest(trial(series, capacity=1.0), ["foretide", "hpa", "clairvoyant"])
-    render(tmp_path / "report.html", found)
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = rendered(found)
     assert "No policy had anything to serve" in page
 
 
-def test_no_word_of_a_drawing_is_cut_off(found: Backtest, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    render(path, found)
-    drawings = re.findall(r"<svg.*?</svg>", path.read_text(encoding="utf-8"), re.DOTALL)
+def test_no_word_of_a_drawing_is_cut_off(found: Backtest) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", rendered(found), re.DOTALL)
     for drawing in drawings:
         svg = ET.fromstring(drawing)  # noqa: S314 - our own
         width, height = (float(size) for size in svg.attrib["viewBox"].split()[2:])

@@ -114,6 +114,13 @@ def test_a_horizon_gives_a_row_a_model_and_a_shorter_one_than_a_step_none() -> N
     assert mixture.pinball_95 < last.pinball_95
 
 
+def test_a_horizon_as_long_as_the_trace_gives_rows_without_numbers() -> None:
+    rows = evaluate(wave(8), [30, 60, 900])
+    for horizon_s in (30, 900):
+        told = [row for row in rows if row.horizon_s == horizon_s]
+        assert [(row.model, row.scored) for row in told] == [("mixture", 0), ("last-value", 0)]
+
+
 def test_it_is_the_live_forecaster_and_it_looks_at_no_later_step() -> None:
     series = wave(400)
     forecaster = Forecaster(60)
@@ -194,11 +201,12 @@ def test_the_command_writes_rows_and_prints_a_table(tmp_path: Path) -> None:
 
 def test_horizons_without_figures_are_told_and_not_shown(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.csv", wave(8).values.tolist())
-    result = CliRunner().invoke(command, ["--trace", str(trace), "--horizon", "30,60,900"])
+    result = CliRunner().invoke(command, ["--trace", str(trace), "--horizon", "30,60,100,900"])
     assert result.exit_code == 0, result.output
     notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
     assert "there is little to learn from in 0.13 h" in notes[0]
     assert notes[1:] == [
+        "note: 100 s ahead is scored as 120 s: steps are 60 s",
         "note: 30 s ahead is left out: shorter than a step of 60 s",
         "note: 900 s ahead is left out: no step of the scored half has a value, and another 900 s "
         "before it",

@@ -73,6 +73,11 @@ def test_nab_s_values_are_not_dropped_into_longer_steps(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"in steps of 3600 s 36 of 40 values would"):
         series(tmp_path / "nab.csv", "\n".join(rows), step_s=3600)
     assert series(tmp_path / "nab.csv", "\n".join(rows), step_s=300).whole
+    with pytest.raises(TraceError, match=r"in steps of 330 s 4 of 40 values would.*leave --step"):
+        series(tmp_path / "nab.csv", "\n".join(rows), step_s=330)
+    uneven = ["timestamp,value", *(f"{at},5" for at in (0, 10, 30, 60, 100, 400, 700, 1000, 1300))]
+    with pytest.raises(TraceError, match=r"steps of 300 s 4 of 9 values would.*a shorter --step"):
+        series(tmp_path / "nab.csv", "\n".join(uneven))
 
 
 def test_years_without_a_row_take_no_memory_to_find_the_step(tmp_path: Path) -> None:
@@ -116,6 +121,21 @@ def test_servegen_minutes_come_from_their_own_window_alone(tmp_path: Path) -> No
     assert first.step_s == 60
     other = series(tmp_path / "a.csv", head + "7,1200,1,1\n", seed=4)
     assert (other.values != first.values).any()
+
+
+def test_servegen_s_step_is_its_own(tmp_path: Path) -> None:
+    text = "client,start_s,rate_per_s,iat_cv\na,0,1,1\na,600,2,1\n"
+    assert series(tmp_path / "s.csv", text, step_s=60).step_s == 60
+    with pytest.raises(TraceError, match="made into steps of 60 s, not 300: leave --step out"):
+        series(tmp_path / "s.csv", text, step_s=300)
+    with pytest.raises(TraceError, match=r"leave --step out, and \.300s\. out of its name"):
+        series(tmp_path / "s.300s.csv", text)
+
+
+def test_a_series_says_what_it_was_read_as(tmp_path: Path) -> None:
+    text = "step,value\n0,1\n1,1\n2,1\n3,1\n"
+    assert series(tmp_path / "a.csv", text).form == "series"
+    assert Series(name="a", step_s=60, values=np.ones(4)).form is None
 
 
 def test_servegen_tenants_add_up_and_a_missing_window_is_missing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lab.fluid.backtest import Row, backtest
 from lab.fluid.schedule import Schedule, ready
 from lab.fluid.score import score
-from lab.fluid.shadow import RAN, Ran, replica_hours, shadow, verdict
+from lab.fluid.shadow import RAN, Ran, shadow, verdict
 from lab.fluid.trial import MOST, Observed, Trial
 from lab.traces import Series, TraceError, compose
 from tests.lab.fluids import asked, made, trial
@@ -62,7 +62,7 @@ def test_foretide_as_what_ran_has_foretides_own_scores() -> None:
     ran, ours = (as_row(row) for row in found.rows)
     assert ran == pytest.approx(ours)
     assert ours == pytest.approx(as_row(first.rows[0]))
-    hours = [replica_hours(row, found) for row in found.rows]
+    hours = [found.replica_hours(row) for row in found.rows]
     assert hours[0] == pytest.approx(hours[1])
     assert "0.0% fewer replica-hours" in verdict(found)
 

@@ -149,12 +149,25 @@ def test_notes_leave_stdout_to_the_rows(tmp_path: Path) -> None:
     assert [row["policy"] for row in json.loads(result.stdout)["rows"]] == ["hpa"]
 
 
+def test_rows_are_told_with_the_spec_that_they_are_of(tmp_path: Path) -> None:
+    told = [
+        json.loads(backtest(tmp_path, "--json", "-", behavior=body).stdout)["meta"]
+        for body in ({}, {"scaleDown": {"stabilizationWindowSeconds": 60}})
+    ]
+    assert [meta["spec"] for meta in told] == ["prod/bot", "prod/bot"]
+    plain, calmer = (meta["spec_as_run"]["spec"] for meta in told)
+    assert plain["demand"] == calmer["demand"] == {"unit": "requests", "perReplica": 1.0}
+    assert "behavior" not in plain
+    assert calmer["behavior"] == {"scaleDown": {"stabilizationWindowSeconds": 60}}
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
         (["--compose", "foo"], "--compose: 'foo' is no composition; give step10x, or a whole"),
         (["--hours", "0.01"], "--hours: 0.01 h are 0 steps of 60 s; at least 4 are needed"),
         (["--workload", "prod/bot"], "--workload: a trace has no workloads"),
+        (["--bootstrap", "localhost:9092"], "--bootstrap: a trace is read from its file"),
         (["--hours", "nan"], "'--hours': 'nan' is no finite number"),
         (["--startup", "inf"], "'--startup'"),
         (["--capacity-per-replica", "nan"], "'--capacity-per-replica': 'nan' is no finite number"),

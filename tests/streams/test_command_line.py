@@ -178,7 +178,7 @@ def test_explain_says_which_times_it_takes() -> None:
 def test_an_explanation_tells_the_whole_story() -> None:
     made = decision(7, 3, reason=Reason.BURST, epoch=Epoch(1, 0, 1, 3))
     text = explanation(made, None)
-    for part in ("2 → 7", "burst", "Why 7", "no outcome yet", "unknown"):
+    for part in ("2 → 7", "burst", "Why 7", "no outcome yet", "not known"):
         assert part in text
 
 

@@ -79,6 +79,15 @@ def test_what_no_trial_can_hold_is_refused_with_how_much_it_can() -> None:
     gaps.too_long(years.first(9600), "--trace")
 
 
+def test_what_nobody_waits_for_is_refused_by_its_steps(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    line = '{{"at": {}, "tokens_in": 1, "tokens_out": 1}}\n'
+    path.write_text("".join(line.format(at) for at in (0, 1, 2, 5e8)))
+    result = invoked("forecast-eval", "--trace", str(path))
+    assert result.exit_code == 2
+    assert "8,333,333 steps of 60 s are more than are walked" in result.output
+
+
 def test_bounds_of_what_is_mostly_gaps() -> None:
     nine = series([1.0] + [math.nan] * 9)
     gaps.refuse(nine, "--trace")

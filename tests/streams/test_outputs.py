@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 from pathlib import Path
 
 import click
@@ -9,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import group
-from streams.cli.outputs import writable
+from streams.cli.outputs import writable, written
 
 TRACE = "step,value\n" + "".join(f"{step},{600 + step}\n" for step in range(40))
 
@@ -64,6 +67,45 @@ def test_other_files_and_devices_take_what_they_are_given(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "rows" in (folder / "old.json").read_text()
     writable({"--json": "/dev/null", "--series": "/dev/null"}, {"--trace": Path("keep.csv")})
+
+
+def half(fault: Exception) -> None:
+    with written("keep.json") as out:
+        out.write("half of")
+        raise fault
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), ValueError("nan")])
+def test_what_stood_there_stands_until_all_is_written(folder: Path, fault: Exception) -> None:
+    keep = folder / "keep.json"
+    keep.write_text("of an earlier run")
+    keep.chmod(0o640)
+    with pytest.raises((click.ClickException, ValueError), match=r"cannot be written: No|nan"):
+        half(fault)
+    assert keep.read_text() == "of an earlier run"
+    with written("keep.json") as out:
+        out.write("all of it")
+    assert keep.read_text() == "all of it"
+    assert keep.stat().st_mode & 0o777 == 0o640
+    assert not list(folder.glob("*.part")) + list(folder.glob(".*"))
+
+
+def test_a_link_goes_on_leading_to_what_is_written(folder: Path) -> None:
+    with written("link.csv") as out:
+        out.write("new")
+    assert (folder / "link.csv").is_symlink()
+    assert (folder / "keep.csv").read_text() == "new"
+
+
+@pytest.mark.parametrize("command", ["backtest --policies static", "forecast-eval"])
+def test_a_trace_may_come_through_a_pipe(folder: Path, command: str) -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=(TRACE,), daemon=True)
+    writer.start()
+    result = invoked(*command.split(), "--trace", "pipe", "--json", "out.json")
+    writer.join(10)
+    assert result.exit_code == 0, result.output
+    assert json.loads((folder / "out.json").read_text())["rows"]
 
 
 def test_two_names_of_one_file_are_one_output(folder: Path) -> None:

@@ -272,8 +272,7 @@ def test_whoever_reads_may_go_without_a_word(command: tuple[str, ...], tmp_path:
 def test_a_full_disk_is_said_of_the_output_that_it_is() -> None:
     with (
         pytest.raises(click.ClickException, match=r"^/dev/full cannot be written: No space"),
-        outputs.writing("/dev/full"),
-        Path("/dev/full").open("w", encoding="utf-8") as out,
+        outputs.written("/dev/full") as out,
     ):
         out.write("a row")
     with Path("/dev/full").open("w", encoding="utf-8") as full:
