@@ -67,7 +67,7 @@ BENCHES := reaction throughput scale recovery soak chaos
 bench: live-tools ## The benches one after the other, about an hour (BENCHES="reaction" for one)
 	@set -e; for bench in $(BENCHES); do echo "== $$bench" >&2; $(BIN)/python bench/$$bench.py $(ARGS); done
 
-report: setup ## Make docs/results.md again, about 25 minutes (QUICK=1: one; TRACES=folder adds yours)
+report: setup ## Make docs/results.md again, about an hour of two cores (QUICK=1: one; TRACES=folder adds yours)
 	@$(BIN)/python -m lab.results $(if $(QUICK),--quick) $(if $(TRACES),--traces "$(TRACES)") \
 	  $(if $(HOURS),--hours $(HOURS)) $(if $(WEEKS),--weeks) $(ARGS)
 
