@@ -22,9 +22,9 @@ from lab.plant import LONG_CONTEXT
 from lab.traces import Arrival, open_series
 from lab.traces.requests import flash
 from lab.traces.sessions import sessions, unrolled
-from models.demand import STEP_S
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.leads import Leads
+from models.grid import STEP_S
 
 DATA = Path(__file__).parent.parent / "lab" / "traces" / "data"
 BASES = {

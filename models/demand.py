@@ -10,12 +10,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from models.grid import STEP_S
 from models.latencies import LATENCY_S
-from models.sums import OTHER_TENANTS
 from models.window import FRESH_S, SPAN, Window
-
-STEP_S = 10
-"""The learner's grid."""
 
 SHORT_S = 3
 """The shortest window that demand is averaged over: one second is not yet a burst."""
@@ -162,8 +159,10 @@ class DemandMeter:
         """A step's ``value`` by tenant, in the proportions of the requests that ended in it.
 
         Starts name no tenant, so that a request is somebody's when it is over.  None: no tenant is
-        known, or the unit is not requests, whose shares are not those of tokens.  Requests without
-        a tenant are nobody's: of 40, 10 of them a's and 20 b's, a has 0.25, b 0.5 of ``value``.
+        known of those that ended, or the unit is not requests, whose shares are not those of
+        tokens.  Requests without a tenant are nobody's: of 40, 10 of them a's and 20 b's, a has
+        0.25, b 0.5 of ``value``.  Where ``OTHER_TENANTS`` has a part, more tenants than have names
+        had requests.
         """
         if self.unit != "requests":
             return None
@@ -171,9 +170,7 @@ class DemandMeter:
         if not counts:
             return None if counts is None or value else {}
         ended = max(self._counted("finished", number), sum(counts.values()))
-        return {
-            name: value * (count / ended) for name, count in counts.items() if name != OTHER_TENANTS
-        }
+        return {name: value * (count / ended) for name, count in counts.items()}
 
     def _counted(self, column: str, number: int) -> float:
         """The sum of a column of the window over grid step ``number``."""

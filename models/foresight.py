@@ -11,12 +11,13 @@ import math
 from typing import NamedTuple
 
 from models import sketch
-from models.demand import STEP_S, DemandMeter
+from models.demand import DemandMeter
 from models.domain.forecast import Forecast
 from models.domain.spec import ScalerSpec
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState, Outlook
+from models.grid import STEP_S
 from models.policy.limits import Limits
 from models.policy.tolerance import DOWN_DEFAULT
 from models.sizing import Sizing, SizingState, Stride

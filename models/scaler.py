@@ -12,7 +12,7 @@ from msgspec import Struct
 from models import by_demand, by_latency
 from models.capacity import Learner, LearnerState, learner_for
 from models.conditions import Conditions, ConditionsState
-from models.demand import STEP_S, DemandMeter, Unit
+from models.demand import DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import Load
@@ -20,6 +20,7 @@ from models.domain.spec import ScalerSpec, Variant
 from models.explanation import Explained, Known, verdict
 from models.forecasting.outlook import ForecasterState
 from models.foresight import Foresight, Given
+from models.grid import STEP_S, phase_of
 from models.past import Past
 from models.policy import Context, guarded, stays
 from models.policy.context import MISSING_S
@@ -27,7 +28,6 @@ from models.policy.drain import leaving
 from models.policy.limits import Bounds
 from models.policy.rate import longest_s
 from models.policy.stabilization import down_window_s, latency_window_s
-from models.shares import phase_of
 from models.sizing import SizingState
 from models.variants import Counted, counted, names, split
 from models.verdict import Verdict

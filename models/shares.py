@@ -1,34 +1,24 @@
 """Shares: which tenants' requests ended in the newest steps of the grid.
 
 Rule: counts only grow by differences, so that the order of partials is no matter; a step that is
-no longer held is not zero but unknown; names are bounded, whoever comes.
+no longer held is not zero but unknown.  Names are bounded: of a step with more than
+``MAX_TENANTS`` those heard of first have one, and who has none is not zero but unknown.
 Flow: Window.add -> Shares -> DemandMeter.tenants -> Forecaster.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from sys import intern
 
+from models.grid import STEP_S
 from models.sums import MAX_TENANTS, OTHER_TENANTS
 
-STEP_S = 10
-"""The learner's grid (``models.demand.STEP_S``; a test says so)."""
-
-KEPT = 3
-"""Steps held: one that goes on, one that is asked for, and one more where a source is ahead."""
+KEPT = 8
+"""Steps held: as long as a window, because a source may be ahead of the step that is asked for."""
 
 SharesState = dict[int, dict[str, int]]
 """By the second that a step begins with."""
-
-
-def phase_of(workload: str) -> int:
-    """Seconds after a multiple of ``STEP_S`` at which a workload's steps begin, of its name.
-
-    So not all workloads end theirs in the same second.
-    """
-    return zlib.crc32(workload.encode()) % STEP_S
 
 
 class Shares:

@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from models.domain.decision import Cause
 from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
+from models.grid import STEP_S, phase_of
 from models.horizon import StartUp
 from models.latencies import SLOT_S, Latencies, LatenciesState
 from models.planes import lined, planes
-from models.shares import STEP_S, Shares, SharesState, phase_of
+from models.shares import Shares, SharesState
 
 SPAN = 80
 """Seconds held."""

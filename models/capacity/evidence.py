@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from models import sketch
-from models.demand import STEP_S, DemandMeter
+from models.demand import DemandMeter
+from models.grid import STEP_S
 from models.window import Window
 
 LATE = 0.6

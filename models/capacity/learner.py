@@ -19,8 +19,9 @@ from models.capacity.isotonic import lower
 from models.capacity.relation import Judged, Relation, RelationState
 from models.capacity.release import Change, ReleaseState, ReleaseTest
 from models.capacity.units import EVERY, Choice, ChoiceState
-from models.demand import STEP_S, DemandMeter, Unit
+from models.demand import DemandMeter, Unit
 from models.domain.spec import Slo
+from models.grid import STEP_S
 from models.window import Window
 
 HALF_LIFE_S = 6 * 3600

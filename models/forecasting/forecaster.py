@@ -12,7 +12,6 @@ import math
 from array import array
 from collections.abc import Mapping
 
-from models.demand import STEP_S
 from models.forecasting.bands import ANCHORS, Asked, Bands, Place
 from models.forecasting.drift import Drift
 from models.forecasting.experts import FURTHEST, NAMES, OWN, PRIOR, Moment, look, pack, unpack
@@ -28,8 +27,9 @@ from models.forecasting.spread import PRIOR as PRIOR_MISS
 from models.forecasting.spread import Scale, Spread
 from models.forecasting.tenants import Tenants, several
 from models.forecasting.trust import COLD_LABELS, Gate
+from models.grid import STEP_S
 
-VERSION = "mixture/1"
+VERSION = "mixture/2"
 
 DRIFTED = 0.2
 """What the residuals of before a drift still count."""
@@ -132,7 +132,7 @@ class Forecaster:
         known = before >= 0
         elapsed_s = float(self.step_s * max(step - before, 1)) if known else float(self.step_s)
         at_s = (step + 0.5) * self.step_s
-        self._levels.add(value, elapsed_s, self._unusual(horizon_steps))
+        self._levels.add(value, elapsed_s, self._unusual(horizon_steps), float(self.step_s))
         self._season.add(at_s, value)
         self._opened.add(leads.sessions, value, elapsed_s)
         scale, day = self._scale(value)

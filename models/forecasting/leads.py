@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
-from models.forecasting.grid import keep
+from models.forecasting.grid import gain
 
 RECENT_S = 90.0
 """Half-life of what opens now: 60 s sees crowds of sessions a little earlier, 120 to 300 s less
@@ -50,24 +50,28 @@ class Opened:
         return self._held.tobytes()
 
     def add(self, sessions: float | None, value: float, elapsed_s: float) -> None:
-        """A step in which so many ``sessions`` opened and demand was ``value``."""
+        """A step in which so many ``sessions`` opened and demand was ``value``; None: nobody said.
+
+        Who has told of sessions and does not any more is missed as if none opened, but no average
+        knows of it.
+        """
         held = self._held
-        if sessions is None or (not held and not sessions):
+        if not held and not sessions:
             return
         if not held:
             held = self._held = array("d", bytes(40))
-        held[3] = told_s = held[3] + elapsed_s
         # After a crowd fewer open than did lately, and at night fewer than in the mean.
         expected = max(min(held[0], held[1]), MISSED * elapsed_s / SILENT_S)
         held[4] = 0.0 if sessions else held[4] + expected
+        if sessions is None:
+            return
+        held[3] = told_s = held[3] + elapsed_s
         for place, half_life_s, told in (
             (0, RECENT_S, sessions),
             (1, LONG_S, sessions),
             (2, LONG_S, value),
         ):
-            # As in ``Levels``: weights sum to one from the first step on.
-            gain = (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (told_s / half_life_s))
-            held[place] += gain * (told - held[place])
+            held[place] += gain(half_life_s, elapsed_s, told_s) * (told - held[place])
 
     def amount(self) -> float | None:
         """Demand that what opens now amounts to, if it goes on; None: nobody tells of sessions.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 
-from models.forecasting.grid import keep
+from models.forecasting.grid import gain, keep
 
 HALF_LIVES_S = (60.0, 300.0, 900.0, 3600.0)
 """Of the averages, seconds: from a few steps of the live grid to about an hour of noise."""
@@ -64,20 +64,25 @@ class Levels:
         """Seconds since before the first value, gaps included."""
         return self._age_s
 
-    def add(self, value: float, elapsed_s: float, unusual: float = math.inf) -> None:
+    def add(
+        self,
+        value: float,
+        elapsed_s: float,
+        unusual: float = math.inf,
+        step_s: float = math.inf,
+    ) -> None:
         """A step's value, ``elapsed_s`` after the one before it.
 
         ``unusual``: how far from the average of 5 minutes values are no noise, in demand.
+        ``step_s``: of what is longer ago than a step the value says nothing.
         """
         held = self._held
         first = self._age_s == 0.0
         if not first:
-            self._watch(value, elapsed_s, unusual)
+            self._watch(value, min(elapsed_s, step_s), unusual)
         self._age_s = age_s = self._age_s + elapsed_s
         for place, half_life_s in enumerate(HALF_LIVES_S):
-            # Weights so far sum to 1 - 0.5 ** (age / half-life); divided by it they sum to one.
-            gain = (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (age_s / half_life_s))
-            held[place] += gain * (value - held[place])
+            held[place] += gain(half_life_s, elapsed_s, age_s) * (value - held[place])
         if first:
             held[_COUNT], held[_COUNT + 1] = value, 0.0
             return
@@ -89,7 +94,7 @@ class Levels:
         held[_COUNT] = level
         held[_COUNT + 1] = past * faded + (1.0 - past) * (level - before) / elapsed_s
 
-    def _watch(self, value: float, elapsed_s: float, unusual: float) -> None:
+    def _watch(self, value: float, step_s: float, unusual: float) -> None:
         """Begin anew where demand has been at another level for ``SHIFT_S``."""
         far = value - self._held[_FROM]
         count, total, lasted_s = self._apart
@@ -97,12 +102,12 @@ class Levels:
             count = total = lasted_s = 0.0
         if abs(far) > unusual:
             count += math.copysign(1.0, far)
-            total, lasted_s = total + value, lasted_s + elapsed_s
+            total, lasted_s = total + value, lasted_s + step_s
         if abs(count) > 1.0 and lasted_s >= SHIFT_S:
             level = total / abs(count)
             for place in (*range(_SHIFTING), _COUNT):
                 self._held[place] = level
-            count, total, lasted_s = math.copysign(1.0, far), value, elapsed_s
+            count, total, lasted_s = math.copysign(1.0, far), value, step_s
         self._apart = count, total, lasted_s
 
     def trend(self, ahead_s: float, step_s: float) -> float:

@@ -86,11 +86,17 @@ class Named:
         return len(joined)
 
     def watch(
-        self, values: Mapping[str, float], near: Sequence[float], elapsed_s: float
+        self,
+        values: Mapping[str, float],
+        near: Sequence[float],
+        elapsed_s: float,
+        *,
+        whole: bool = True,
     ) -> tuple[int, float] | None:
         """Keep the scores; the place that a candidate has taken, and its average of a minute.
 
-        ``values`` is demand by tenant; ``near`` are the averages of a minute by name, from before
+        ``values`` is demand by tenant, of all with a name; who is not in it had none, or if it is
+        not ``whole`` it is not known.  ``near`` are the averages of a minute by name, from before
         the step.
         """
         gain = 1.0 - keep(SCORE_HALF_LIFE_S, elapsed_s)
@@ -99,7 +105,7 @@ class Named:
             scores[place] += gain * (abs(values.get(name, 0.0) - near[place]) - scores[place])
         if len(self.names) < MOST:
             return None
-        self._follow(values, gain, elapsed_s)
+        self._follow(values, gain, elapsed_s, whole=whole)
         self._look_around(values)
         if not self._candidates:
             return None
@@ -112,10 +118,14 @@ class Named:
         self.names[least], scores[least] = best.name, best.score
         return least, best.average
 
-    def _follow(self, values: Mapping[str, float], gain: float, elapsed_s: float) -> None:
+    def _follow(
+        self, values: Mapping[str, float], gain: float, elapsed_s: float, *, whole: bool
+    ) -> None:
         near = 1.0 - keep(_NEAR_S, elapsed_s)
         self._looked_s += elapsed_s
         for at, (name, average, score) in enumerate(self._candidates):
+            if not whole and name not in values:
+                continue
             away = values.get(name, 0.0) - average
             followed = Candidate(name, average + near * away, score + gain * (abs(away) - score))
             self._candidates[at] = followed

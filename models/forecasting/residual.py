@@ -16,6 +16,8 @@ import numpy as np
 from msgspec import Struct
 from river import linear_model
 
+from models.forecasting.grid import LEAST_KEPT
+
 HALF_LIFE_S = 43_200.0
 """Of what was learned.  River's smoothing is 0.5 ** (step / half-life): 0.99984 a 10 s step."""
 
@@ -72,9 +74,6 @@ _TRIANGLE = len(_UPPER[0])
 
 FLOOR = 1e-3
 """Precision that a feature keeps if it never says anything; one that does has about 1."""
-
-LEAST_KEPT = 1e-6
-"""Of the past, after however long a silence (here ten days): of nothing there is no inverse."""
 
 _DIAGONAL = np.diag_indices(WIDTH)
 

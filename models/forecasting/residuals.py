@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from itertools import accumulate
 
-from models.forecasting.grid import keep
+from models.forecasting.grid import LEAST_KEPT, keep
 
 HALF_LIFE_S = 43_200.0
 """Of what was seen: half a day, so that about a day of it counts."""
@@ -33,10 +33,6 @@ EDGES: tuple[float, ...] = tuple(
 
 _FULL = 1e12
 """Weight of a newest residual at which all are made smaller again."""
-
-
-LEAST_KEPT = 1e-6
-"""Of what is older, after however long a silence (here ten days): 32 bits hold no more."""
 
 
 class Residuals:

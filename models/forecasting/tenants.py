@@ -21,10 +21,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.forecasting.grid import keep
+from models.forecasting.grid import gain, keep
 from models.forecasting.levels import HALF_LIVES_S
 from models.forecasting.named import Named, NamedState
 from models.planes import lined, planes
+from models.sums import OTHER_TENANTS
 
 IN_FLIGHT = 2
 """Promises in flight: more tell hardly more, and each is 120 bytes of a snapshot."""
@@ -124,17 +125,24 @@ class Tenants:
         """The change until ``ahead`` steps later, in demand; NaN: there are fewer than two.
 
         ``values`` is demand by tenant in step ``step``, of which ``total`` is the whole: what they
-        lack is the rest's.  A step that is left out is a gap.
+        lack is the rest's.  Where ``OTHER_TENANTS`` has a part of it, who is not in it is not known
+        to have had none.  A step that is left out is a gap.
         """
-        if not total <= LARGEST:
+        if not total <= LARGEST or not self._known(values):
             return math.nan
-        values = {name: value for name, value in values.items() if 0.0 < value <= total}
+        whole = OTHER_TENANTS not in values
+        values = {
+            name: value
+            for name, value in values.items()
+            if 0.0 < value <= total and name != OTHER_TENANTS
+        }
         elapsed_s = float(step_s * max(step - self._step, 1) if self._age_s else step_s)
         self._step = step
         self._join(values)
         parts = self._parts(values, total)
         self._learn(step, parts, step_s)
-        taken = self._named.watch(values, self._averages[_COUNT::_COUNT], elapsed_s)
+        near = self._averages[_COUNT::_COUNT]
+        taken = self._named.watch(values, near, elapsed_s, whole=whole)
         if taken is not None:
             self._hand_over(*taken)
             parts = self._parts(values, total)
@@ -145,6 +153,10 @@ class Tenants:
         if len(parts) - (self._averages[_HOUR] == 0.0) < 2:  # noqa: PLR2004 - a sum is of two
             return math.nan
         return float(sum(map(mul, self._weights, away)) / _WHOLE)
+
+    def _known(self, values: Mapping[str, float]) -> bool:
+        """Whether the demand of all who have a name here is."""
+        return OTHER_TENANTS not in values or all(name in values for name in self._named.names)
 
     def _parts(self, values: Mapping[str, float], total: float) -> list[float]:
         """Demand by part: the rest first."""
@@ -172,12 +184,12 @@ class Tenants:
         self._promises.clear()
 
     def _average(self, parts: list[float], elapsed_s: float) -> list[float]:
-        """Take values into the averages, as ``Levels`` does; how far they are from them now."""
+        """Take values into the averages; how far they are from them now.
+
+        As ``Levels`` does, but that no other level is looked for: one tenant's is noise more often.
+        """
         self._age_s = age_s = self._age_s + elapsed_s
-        past = [
-            1.0 - (1.0 - keep(half_life_s, elapsed_s)) / (1.0 - 0.5 ** (age_s / half_life_s))
-            for half_life_s in HALF_LIVES_S
-        ]
+        past = [1.0 - gain(half_life_s, elapsed_s, age_s) for half_life_s in HALF_LIVES_S]
         spread = [value for value in parts for _ in past]
         away = [
             (average - value) * kept
@@ -215,10 +227,10 @@ class Tenants:
         self._labels += 1
         self._labelled = step
         kept = keep(HALF_LIFE_S, elapsed_s)
-        gain = max(1.0 - kept, 1.0 / self._labels)
+        share = max(1.0 - kept, 1.0 / self._labels)
         changes = values - last
         missed, scales = np.abs(changes), np.array(self._scales, dtype=float)
-        scales = np.where(scales > 0.0, scales + gain * (missed - scales), missed)
+        scales = np.where(scales > 0.0, scales + share * (missed - scales), missed)
         self._scales = array("f", scales)
         weights = np.array(self._weights, dtype=float).reshape(parts, _COUNT)
         rates = RATE * np.sign(changes - (weights * distances).sum(1) / _WHOLE)

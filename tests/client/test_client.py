@@ -178,6 +178,17 @@ async def test_a_session_says_once_that_it_opens() -> None:
     assert [e.get("tenant") for e in sender.events()][:2] == ["acme", None]
 
 
+async def test_a_first_request_that_is_not_taken_opens_no_session() -> None:
+    sender = MemorySender()
+    async with AsyncTelemetry(sender=sender, workload="prod/bot", max_message_bytes=500) as telemetry:
+        session = telemetry.session("s-1")
+        session.request(tokens_in=1)  # Never entered.
+        assert not session.request_started(tenant="x" * 600)
+        assert session.request_started()
+        assert session.request_started()
+    assert [event.get("opens_session") for event in sender.events()] == [True, None]
+
+
 async def test_what_is_no_truth_opens_no_session() -> None:
     async with AsyncTelemetry(sender=MemorySender(), workload="prod/bot") as telemetry:
         assert not telemetry.publish({"kind": "request", "workload": "prod/bot", "opens_session": 1})

@@ -62,6 +62,20 @@ def test_where_nobody_tells_of_sessions_nothing_is_held_or_said_of_them() -> Non
     assert opened.amount() is None
 
 
+def test_who_has_told_of_sessions_and_is_not_heard_says_nothing_after_a_while() -> None:
+    opened = Opened()
+    for _ in range(100):
+        opened.add(2.0, 30.0, 10.0)
+    amount = opened.amount()
+    opened.add(None, 90.0, 10.0)
+    assert opened.amount() == amount  # Of no average: nobody told.
+    for _ in range(360):
+        opened.add(None, 90.0, 10.0)
+    assert opened.amount() is None
+    opened.add(2.0, 30.0, 10.0)
+    assert opened.amount() == amount
+
+
 @pytest.mark.parametrize(("every", "silent_s"), [(1, 90.0), (60, 3600.0)])
 def test_who_ceases_to_tell_of_sessions_does_not_say_that_none_opens(
     every: int, silent_s: float
@@ -287,6 +301,21 @@ def test_another_level_for_two_minutes_begins_averages_of_minutes_anew(step_s: i
     assert minute == minutes5 == minutes15 == pytest.approx(300.0)
     assert 100.0 < hour < 120.0
     assert blind.averages[1] < 150.0
+
+
+@pytest.mark.parametrize("gap", [0, 6, 10])
+def test_silence_is_no_time_at_another_level(gap: int) -> None:
+    """Two odd steps of ten seconds are not two minutes, however long nobody spoke before them."""
+    levels = Levels()
+    for _ in range(800):
+        levels.add(100.0, 10.0, 40.0, 10.0)
+    levels.add(300.0, 10.0 * (gap + 1), 40.0, 10.0)
+    levels.add(300.0, 10.0, 40.0, 10.0)
+    assert levels.averages[2] < 200.0
+    shifted = Levels(levels.state())
+    for _ in range(10):
+        shifted.add(300.0, 10.0, 40.0, 10.0)
+    assert shifted.averages[2] == pytest.approx(300.0)
 
 
 def test_neither_one_odd_step_nor_noise_on_both_sides_is_another_level() -> None:

@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from models.demand import STEP_S, DemandMeter
+from models.demand import DemandMeter
 from models.domain.load import Load, Progress, SourceProgress
+from models.grid import STEP_S, phase_of
 from models.merge import Merge
-from models.shares import KEPT, Shares, phase_of
-from models.shares import STEP_S as SHARES_STEP_S
+from models.shares import KEPT, Shares
 from models.sums import MAX_TENANTS, OTHER_TENANTS
 from models.window import Window
 
@@ -19,8 +19,16 @@ PHASE = phase_of(WORKLOAD)
 BEGIN = 1_700_000_000 + PHASE
 
 
-def load(second: int, tenants: dict[str, int], *, block: int = 0, reach: int = 0) -> Load:
-    finished = sum(tenants.values())
+def load(
+    second: int,
+    tenants: dict[str, int],
+    *,
+    block: int = 0,
+    reach: int = 0,
+    finished: int | None = None,
+) -> Load:
+    """A partial; ``finished`` is of all, None: of those who are named."""
+    finished = sum(tenants.values()) if finished is None else finished
     return Load(
         workload=WORKLOAD,
         second=second,
@@ -36,10 +44,6 @@ def load(second: int, tenants: dict[str, int], *, block: int = 0, reach: int = 0
 
 def metered(window: Window) -> DemandMeter:
     return DemandMeter(window, "requests", patience_s=10.0, phase=PHASE)
-
-
-def test_the_grid_is_the_learner_s() -> None:
-    assert SHARES_STEP_S == STEP_S
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -100,18 +104,24 @@ def test_steps_leave_and_names_are_bounded() -> None:
     assert Shares(shares.state()).state() == shares.state()
 
 
+def test_a_source_that_is_a_minute_ahead_leaves_the_others_their_steps() -> None:
+    window = Window()
+    window.add(load(BEGIN + 60, {"a": 1}, block=1), None)
+    window.add(load(BEGIN, {"b": 2}), None)
+    assert window.tenants(BEGIN) == {"b": 2}
+    assert window.tenants(BEGIN + 60) == {"a": 1}
+
+
 def test_a_step_is_its_tenants_in_the_proportions_of_what_ended() -> None:
     window = Window()
     window.add(load(BEGIN, {"a": 10, "b": 20}), None)
-    nobody = load(BEGIN + 5, {OTHER_TENANTS: 4}, block=1)
-    window.add(nobody, None)
-    unnamed = Load(**{name: getattr(nobody, name) for name in nobody.__struct_fields__})
-    window.add(unnamed, unnamed)
+    window.add(load(BEGIN + 5, {OTHER_TENANTS: 4}, block=1), None)
+    window.add(load(BEGIN + 7, {}, block=2, finished=6), None)
     meter = metered(window)
     step = meter.last_step(BEGIN + STEP_S - 1)
     assert meter.end_of(step) == BEGIN + STEP_S
-    found = meter.tenants(step, 34.0)
-    assert found == pytest.approx({"a": 10.0, "b": 20.0})
+    found = meter.tenants(step, 80.0)
+    assert found == pytest.approx({"a": 20.0, "b": 40.0, OTHER_TENANTS: 8.0})
     assert meter.tenants(step + 1, 5.0) is None  # Demand, and nobody knows whose.
     assert meter.tenants(step + 1, 0.0) == {}
 

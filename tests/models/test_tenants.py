@@ -14,6 +14,7 @@ from models.forecasting.leads import Leads
 from models.forecasting.named import CANDIDATES, MOST
 from models.forecasting.outlook import ForecasterState
 from models.forecasting.tenants import Tenants, TenantsState, several
+from models.sums import OTHER_TENANTS
 
 STEP_S = 10
 AHEAD = 6
@@ -144,6 +145,19 @@ def test_zeros_and_a_gap_say_nothing_new() -> None:
     for step in range(701, 1500):
         said = close(tenants, step, {})
     assert 0.0 <= said < 1.0
+
+
+def test_who_is_not_named_in_a_step_with_others_is_not_known_to_have_had_none() -> None:
+    one, other = Tenants(), Tenants()
+    for step in range(200):
+        values = {"a": 50.0 + step % 7, "b": 20.0 + step % 5}
+        for tenants in (one, other):
+            tenants.close(step, values, 100.0, AHEAD, STEP_S)
+    assert math.isnan(one.close(200, {"b": 20.0, OTHER_TENANTS: 80.0}, 100.0, AHEAD, STEP_S))
+    told = {"a": 50.0, "b": 20.0, OTHER_TENANTS: 30.0}
+    said = one.close(201, told, 100.0, AHEAD, STEP_S)
+    assert said == other.close(201, {"a": 50.0, "b": 20.0}, 100.0, AHEAD, STEP_S)
+    assert raw(one) == raw(other)
 
 
 def test_one_alone_says_nothing() -> None:

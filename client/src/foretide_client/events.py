@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-import time
-from types import TracebackType
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Type
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from foretide_client.session import Session
+from foretide_client.span import RequestSpan
 
 Event = Dict[str, Any]
 
@@ -63,51 +62,6 @@ def _number(value: object) -> Optional[str]:
     if not math.isfinite(value) or not 0 <= value <= _LARGEST:
         return f"{value!r} is not a finite, non-negative number"
     return None
-
-
-class RequestSpan:
-    """One request, timed: ``with telemetry.request(...) as request: ...``.
-
-    Set ``tokens_out`` (and ``status``) inside.  An exception makes the status ``error`` and goes
-    on its way.
-    """
-
-    def __init__(
-        self,
-        emit: Callable[..., bool],
-        fields: Event,
-        *,
-        opens_session: Optional[bool] = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.tokens_out: Optional[int] = None
-        self.status = "ok"
-        self._emit = emit
-        self._fields = fields
-        self._opens_session = opens_session
-        self._monotonic = monotonic
-        self._began = 0.0
-
-    def __enter__(self) -> RequestSpan:
-        self._began = self._monotonic()
-        self._emit(phase="started", opens_session=self._opens_session, **self._fields)
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        if kind is not None:
-            self.status = "error"
-        self._emit(
-            phase="finished",
-            latency_s=max(self._monotonic() - self._began, 0.0),
-            tokens_out=self.tokens_out,
-            status=self.status,
-            **self._fields,
-        )
 
 
 class Methods:
@@ -173,10 +127,10 @@ class Methods:
     ) -> RequestSpan:
         """A request as a ``with`` block: started now, finished when the block ends."""
 
-        def emit(**fields: Any) -> bool:
-            return self._send("request", **fields)
+        def started(**fields: Any) -> bool:
+            return self.request_started(opens_session=opens_session, **fields)
 
-        return RequestSpan(emit, {"tokens_in": tokens_in, **more}, opens_session=opens_session)
+        return RequestSpan(started, self.request_finished, {"tokens_in": tokens_in, **more})
 
     def session(self, name: str, **more: Any) -> Session:
         """The requests of a session that begins now; ``more`` goes with each of them.

@@ -1,14 +1,16 @@
 """A session: requests of one conversation or agent, which come one after the other.
 
-Rule: the first request that starts in it says that it opens the session, and no other does.
+Rule: the first request whose start is taken says that it opens the session, and no other does.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict
+
+from foretide_client.span import RequestSpan
 
 if TYPE_CHECKING:
-    from foretide_client.events import Methods, RequestSpan
+    from foretide_client.events import Methods
 
 
 class Session:
@@ -21,19 +23,22 @@ class Session:
         self._methods = methods
         self._fields = fields
         self._opening = iter((True,))
+        """Whether the next to start opens it; taken out at once, since threads share it."""
 
     def request(self, **more: Any) -> RequestSpan:
-        """See ``Methods.request``: it is meant for a ``with`` at once."""
-        return self._methods.request(opens_session=self._opens(), **{**self._fields, **more})
+        """See ``Methods.request``."""
+        fields = {**self._fields, **more}
+        return RequestSpan(self.request_started, self._methods.request_finished, fields)
 
     def request_started(self, **more: Any) -> bool:
         """See ``Methods.request_started``."""
+        opens = next(self._opening, None)
         fields = {**self._fields, **more}
-        return self._methods.request_started(opens_session=self._opens(), **fields)
+        taken = self._methods.request_started(opens_session=opens, **fields)
+        if opens and not taken:
+            self._opening = iter((True,))
+        return taken
 
     def request_finished(self, **more: Any) -> bool:
         """See ``Methods.request_finished``."""
         return self._methods.request_finished(**{**self._fields, **more})
-
-    def _opens(self) -> Optional[bool]:
-        return next(self._opening, None)
