@@ -52,8 +52,8 @@ class Opened:
     def add(self, sessions: float | None, value: float, elapsed_s: float) -> None:
         """A step in which so many ``sessions`` opened and demand was ``value``; None: nobody said.
 
-        Who has told of sessions and does not any more is missed as if none opened, but no average
-        knows of it.
+        Who has told of sessions and does not any more is missed, and from then on no average knows
+        of it.
         """
         held = self._held
         if not held and not sessions:
@@ -63,7 +63,7 @@ class Opened:
         # After a crowd fewer open than did lately, and at night fewer than in the mean.
         expected = max(min(held[0], held[1]), MISSED * elapsed_s / SILENT_S)
         held[4] = 0.0 if sessions else held[4] + expected
-        if sessions is None:
+        if sessions is None or held[4] >= MISSED:
             return
         held[3] = told_s = held[3] + elapsed_s
         for place, half_life_s, told in (

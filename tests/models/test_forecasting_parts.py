@@ -76,6 +76,17 @@ def test_who_has_told_of_sessions_and_is_not_heard_says_nothing_after_a_while() 
     assert opened.amount() == amount
 
 
+def test_a_day_that_nobody_tells_of_sessions_changes_little_of_what_they_amount_to() -> None:
+    opened = Opened()
+    for _ in range(17_280):
+        opened.add(1.0, 30.0, 10.0)
+    for _ in range(8_640):
+        opened.add(0.0, 30.0, 10.0)
+    for _ in range(60):
+        opened.add(1.0, 30.0, 10.0)
+    assert opened.amount() == pytest.approx(30.0, rel=0.05)
+
+
 @pytest.mark.parametrize(("every", "silent_s"), [(1, 90.0), (60, 3600.0)])
 def test_who_ceases_to_tell_of_sessions_does_not_say_that_none_opens(
     every: int, silent_s: float
