@@ -158,11 +158,11 @@ class DemandMeter:
     def tenants(self, number: int, value: float) -> dict[str, float] | None:
         """A step's ``value`` by tenant, in the proportions of the requests that ended in it.
 
-        Starts name no tenant, so that a request is somebody's when it is over.  None: no tenant is
-        known of those that ended, or the unit is not requests, whose shares are not those of
-        tokens.  Requests without a tenant are nobody's: of 40, 10 of them a's and 20 b's, a has
-        0.25, b 0.5 of ``value``.  Where ``OTHER_TENANTS`` has a part, more tenants than have names
-        had requests.
+        Tenants are counted of ended requests alone, so that one is somebody's when it is over.
+        None: no tenant is known of those that ended, or the unit is not requests, whose shares are
+        not those of tokens.  Requests without a tenant are nobody's: of 40, 10 of them a's and 20
+        b's, a has 0.25, b 0.5 of ``value``.  Where ``OTHER_TENANTS`` has a part, more tenants than
+        have names had requests.
         """
         if self.unit != "requests":
             return None

@@ -1,8 +1,8 @@
 """Shares: which tenants' requests ended in the newest steps of the grid.
 
-Rule: counts only grow by differences, so that the order of partials is no matter; a step that is
-no longer held is not zero but unknown.  Names are bounded: of a step with more than
-``MAX_TENANTS`` those heard of first have one, and who has none is not zero but unknown.
+Rule: counts only grow by differences, so that the order of partials is no matter up to
+``MAX_TENANTS`` names a step; of more those heard of first have one.  A step that is no longer
+held, and who has no name in one with more, is not zero but unknown.
 Flow: Window.add -> Shares -> DemandMeter.tenants -> Forecaster.
 """
 

@@ -91,7 +91,7 @@ class Named:
         near: Sequence[float],
         elapsed_s: float,
         *,
-        whole: bool = True,
+        whole: bool,
     ) -> tuple[int, float] | None:
         """Keep the scores; the place that a candidate has taken, and its average of a minute.
 

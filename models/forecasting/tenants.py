@@ -128,9 +128,10 @@ class Tenants:
         lack is the rest's.  Where ``OTHER_TENANTS`` has a part of it, who is not in it is not known
         to have had none.  A step that is left out is a gap.
         """
-        if not total <= LARGEST or not self._known(values):
-            return math.nan
         whole = OTHER_TENANTS not in values
+        known = whole or all(name in values for name in self._named.names)
+        if not known or not total <= LARGEST:
+            return math.nan
         values = {
             name: value
             for name, value in values.items()
@@ -153,10 +154,6 @@ class Tenants:
         if len(parts) - (self._averages[_HOUR] == 0.0) < 2:  # noqa: PLR2004 - a sum is of two
             return math.nan
         return float(sum(map(mul, self._weights, away)) / _WHOLE)
-
-    def _known(self, values: Mapping[str, float]) -> bool:
-        """Whether the demand of all who have a name here is."""
-        return OTHER_TENANTS not in values or all(name in values for name in self._named.names)
 
     def _parts(self, values: Mapping[str, float], total: float) -> list[float]:
         """Demand by part: the rest first."""

@@ -26,8 +26,8 @@ UNSERVED = (
 class Ran:
     """What was asked for.  ``form`` is the trace's format, ``recording`` what it came from.
 
-    Of ``trace`` and ``recording`` one is None, and ``unit`` (of the recorded demand) and ``form``
-    with them; ``spec`` is the spec as it was run, None: there is none.
+    Of ``trace`` and ``recording`` one is None; ``unit`` is the recorded demand's, None: a trace's
+    is not told.  ``spec`` is the spec as it was run, None: there is none.
     """
 
     trace: str | None
