@@ -25,12 +25,13 @@ def requests(
 
 
 def _plain(arrivals: Iterable[Arrival], begin: float) -> Iterator[Request]:
-    """The first arrival that has the name of a session opens it."""
-    opened = {""}
+    """The first arrival of a tenant that has the name of a session opens it."""
+    opened = set[tuple[str, str]]()
     for a in arrivals:
-        opens = a.session not in opened
+        session = a.tenant, a.session
+        opens = bool(a.session) and session not in opened
         if opens:
-            opened.add(a.session)
+            opened.add(session)
         yield Request(
             begin + a.at_s,
             a.tokens_in,

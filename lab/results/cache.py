@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from lab.files import replaced
 from lab.results.cell import Cell, Found
 from lab.results.sources import Source
 
@@ -56,9 +56,8 @@ class Cache:
         """Whole or not at all."""
         path = self._path(found.cell, source)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(msgspec.json.encode(found))
-        part.replace(path)
+        with replaced(path) as out:
+            out.write(msgspec.json.encode(found).decode())
 
     def _path(self, cell: Cell, source: Source) -> Path:
         parts = (self._code, source.digest, msgspec.json.encode(cell).decode())

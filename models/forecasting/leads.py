@@ -26,6 +26,9 @@ by chance it is once in 3,000 such times (a Poisson count of 0 where 8 are expec
 SILENT_S = 3600.0
 """After so long it is so at any rate."""
 
+_NUMBERS = 5
+"""Of a state."""
+
 
 class Leads(NamedTuple):
     """Of one step: requests started, and sessions opened; None: nobody tells of sessions."""
@@ -40,10 +43,12 @@ class Opened:
     __slots__ = ("_held",)
 
     def __init__(self, state: bytes = b"") -> None:
-        """``state`` is what ``state`` gave."""
+        """``state`` is what ``state`` gave.  Raises ``ValueError``: it is not whole."""
         self._held = array("d", state)
         """Sessions now, sessions of long, demand of long, seconds told of, sessions missed since
         the last one; empty: nobody has told of sessions."""
+        if len(self._held) not in {0, _NUMBERS}:
+            raise ValueError(f"{len(self._held)} numbers are not the {_NUMBERS} of sessions")
 
     def state(self) -> bytes:
         """Everything, as 64-bit floats; empty where nobody has told of sessions."""
@@ -59,7 +64,7 @@ class Opened:
         if not held and not sessions:
             return
         if not held:
-            held = self._held = array("d", bytes(40))
+            held = self._held = array("d", bytes(8 * _NUMBERS))
         # After a crowd fewer open than did lately, and at night fewer than in the mean.
         expected = max(min(held[0], held[1]), MISSED * elapsed_s / SILENT_S)
         held[4] = 0.0 if sessions else held[4] + expected

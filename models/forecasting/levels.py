@@ -28,6 +28,9 @@ SHIFT_S = 120.0
 
 _COUNT = len(HALF_LIVES_S)
 
+_NUMBERS = _COUNT + 6
+"""Of a state."""
+
 _FROM = 1
 """Place of the average that a shift is told by."""
 
@@ -41,8 +44,10 @@ class Levels:
     __slots__ = ("_age_s", "_apart", "_held")
 
     def __init__(self, state: bytes = b"") -> None:
-        """``state`` is what ``state`` gave."""
-        held = array("d", state) or array("d", bytes(8 * (_COUNT + 6)))
+        """``state`` is what ``state`` gave.  Raises ``ValueError``: it is not whole."""
+        held = array("d", state) or array("d", bytes(8 * _NUMBERS))
+        if len(held) != _NUMBERS:
+            raise ValueError(f"{len(held)} numbers are not the {_NUMBERS} of levels")
         self._apart = held[-4], held[-3], held[-2]
         """Values in a row that are unusually far on one side (below: negative): how many, their
         sum, and for how many seconds."""

@@ -45,6 +45,13 @@ FURTHEST = 6.0
 LARGEST = 1e30
 """Demand beyond which nothing is said: 32 bits hold up to 3e38."""
 
+SMALL = 0.01
+"""Of all demand: who had less of it in the last minute, and is not known now, had none."""
+
+GONE_S = 600.0
+"""So is who was larger and has not been known for so long: the first of a step have names, and
+who is large is hardly ever late so often."""
+
 _COUNT = len(HALF_LIVES_S)
 _HOUR = _COUNT - 1
 _WHOLE = 65_535
@@ -126,10 +133,12 @@ class Tenants:
 
         ``values`` is demand by tenant in step ``step``, of which ``total`` is the whole: what they
         lack is the rest's.  Where ``OTHER_TENANTS`` has a part of it, who is not in it is not known
-        to have had none.  A step that is left out is a gap.
+        to have had none, unless it is ``SMALL`` or ``GONE_S`` have passed.  A step that is left
+        out is a gap.
         """
         whole = OTHER_TENANTS not in values
-        known = whole or all(name in values for name in self._named.names)
+        gone = step_s * (step - self._step) >= GONE_S
+        known = whole or gone or self._unknown(values) <= SMALL * total
         if not known or not total <= LARGEST:
             return math.nan
         values = {
@@ -154,6 +163,15 @@ class Tenants:
         if len(parts) - (self._averages[_HOUR] == 0.0) < 2:  # noqa: PLR2004 - a sum is of two
             return math.nan
         return float(sum(map(mul, self._weights, away)) / _WHOLE)
+
+    def _unknown(self, values: Mapping[str, float]) -> float:
+        """Demand of the last minute of those with a name who are not in ``values``."""
+        near = self._averages[_COUNT::_COUNT]
+        return math.fsum(
+            average
+            for name, average in zip(self._named.names, near, strict=True)
+            if name not in values
+        )
 
     def _parts(self, values: Mapping[str, float], total: float) -> list[float]:
         """Demand by part: the rest first."""
@@ -196,8 +214,12 @@ class Tenants:
         return away
 
     def _promise(self, due: int, parts: list[float], away: list[float]) -> None:
+        """One; those due later are withdrawn, as in ``Promises.add``."""
         packing, promises = _packing(len(parts)), self._promises
-        if len(promises) >= IN_FLIGHT * packing.size:
+        size = packing.size
+        while promises and int.from_bytes(promises[-size : 8 - size], "little", signed=True) > due:
+            del promises[-size:]
+        if len(promises) >= IN_FLIGHT * size:
             return
         unit = max(*away, -min(away), 1.0 / LARGEST)
         promises += packing.pack(due, unit, *parts, *[each / unit for each in away])

@@ -7,7 +7,6 @@ refused before any work; a link is what it leads to.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
@@ -16,6 +15,8 @@ from types import MappingProxyType
 from typing import IO, Any
 
 import click
+
+from lab.files import replaced
 
 STDOUT = "-"
 NOTHING: Mapping[str, Path | str | None] = MappingProxyType({})
@@ -49,7 +50,7 @@ def written(path: str) -> Iterator[IO[str]]:
             with click.open_file(path, "w", encoding="utf-8") as out:
                 yield out
         else:
-            with _replaced(Path(os.path.realpath(path))) as out:
+            with replaced(Path(os.path.realpath(path))) as out:
                 yield out
     except BrokenPipeError:
         raise
@@ -60,19 +61,6 @@ def written(path: str) -> Iterator[IO[str]]:
 def _replaceable(path: str) -> bool:
     real = Path(os.path.realpath(path))
     return (real.is_file() or not real.exists()) and os.access(real.parent, os.W_OK)
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[IO[str]]:
-    part = path.with_name(f".foretide-{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as out:
-            yield out
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def writable(

@@ -189,6 +189,19 @@ async def test_a_first_request_that_is_not_taken_opens_no_session() -> None:
     assert [event.get("opens_session") for event in sender.events()] == [True, None]
 
 
+async def test_a_session_that_was_begun_elsewhere_is_not_opened_again() -> None:
+    sender = MemorySender()
+    async with AsyncTelemetry(sender=sender, workload="prod/bot") as telemetry:
+        session = telemetry.session("s-1")
+        with session.request(opens_session=False):
+            session.request_started(tokens_in=1)
+        other = telemetry.session("s-2")
+        other.request_started(opens_session=False)
+        other.request_started()
+    started = [e for e in sender.events() if e["phase"] == "started"]
+    assert [e.get("opens_session") for e in started] == [False, None, False, None]
+
+
 async def test_what_is_no_truth_opens_no_session() -> None:
     async with AsyncTelemetry(sender=MemorySender(), workload="prod/bot") as telemetry:
         assert not telemetry.publish({"kind": "request", "workload": "prod/bot", "opens_session": 1})

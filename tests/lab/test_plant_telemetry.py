@@ -79,6 +79,17 @@ def test_the_first_call_of_a_session_says_that_it_opens_it() -> None:
     assert {r.opens_session for r in requests if r.phase == "finished"} == {UNSET}
 
 
+def test_a_session_is_one_of_its_tenant() -> None:
+    arrivals = [
+        Arrival(at_s=float(n), tokens_in=5, tokens_out=7, tenant=tenant, session="s-1")
+        for n, tenant in enumerate(["a", "b", "a", "b", "c"])
+    ]
+    told = Plant(arrivals, PlantParameters(), seed=1, begin=BEGIN)
+    records = heard(PlantTelemetry("lab/service", told), told, range(1, 7))
+    starts = [r for r in records if isinstance(r, Request) and r.phase == "started"]
+    assert [r.opens_session is True for r in starts] == [True, True, False, False, True]
+
+
 def test_of_plain_arrivals_the_first_of_a_session_opens_it() -> None:
     names = ("", "s-1", "", "s-2", "s-1", "s-2")
     arrivals = [

@@ -54,6 +54,13 @@ def test_what_opens_now_amounts_to_what_sessions_did() -> None:
     assert Opened(opened.state()).amount() == opened.amount()
 
 
+@pytest.mark.parametrize("part", [Levels, Opened])
+def test_a_state_of_another_length_is_refused(part: type[Levels | Opened]) -> None:
+    for state in (bytes(8), bytes(8 * 40)):
+        with pytest.raises(ValueError, match="numbers"):
+            part(state)
+
+
 def test_where_nobody_tells_of_sessions_nothing_is_held_or_said_of_them() -> None:
     opened = Opened()
     for told in (None, 0.0, None, 0.0):  # None opened before the first is no more than silence.

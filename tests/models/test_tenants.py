@@ -160,6 +160,39 @@ def test_who_is_not_named_in_a_step_with_others_is_not_known_to_have_had_none() 
     assert raw(one) == raw(other)
 
 
+def test_who_has_left_for_good_does_not_end_it_where_every_step_has_more_than_have_names() -> None:
+    tenants = Tenants()
+    for step in range(200):
+        close(tenants, step, {"a": 50.0 + step % 7, "b": 20.0 + step % 5, OTHER_TENANTS: 10.0})
+    said = [
+        close(tenants, step, {"b": 20.0 + step % 5, OTHER_TENANTS: 10.0})
+        for step in range(200, 300)
+    ]
+    silent = [math.isnan(each) for each in said]
+    assert silent == [True] * 59 + [False] * 41  # GONE_S on this grid, since step 199.
+
+
+def test_who_is_small_is_not_waited_for() -> None:
+    tenants = Tenants()
+    for step in range(200):
+        close(tenants, step, {"a": 50.0, "b": 20.0, "c": 0.1, OTHER_TENANTS: 10.0})
+    assert math.isfinite(close(tenants, 200, {"a": 50.0, "b": 20.0, OTHER_TENANTS: 10.0}))
+    assert math.isnan(close(tenants, 201, {"a": 50.0, "c": 0.1, OTHER_TENANTS: 10.0}))
+
+
+def test_a_shorter_horizon_withdraws_what_was_promised_for_later() -> None:
+    tenants = Tenants()
+
+    def learned(steps: range, ahead: int) -> int:
+        for step in steps:
+            values = {"a": 50.0 + step % 7, "b": 20.0 + step % 5}
+            tenants.close(step, values, math.fsum(values.values()), ahead, STEP_S)
+        return tenants.state().learned[1]
+
+    assert learned(range(41), 60) == 0  # Two are in flight, the first due at step 60.
+    assert learned(range(41, 56), AHEAD) > 0
+
+
 def test_one_alone_says_nothing() -> None:
     tenants = Tenants()
     for step in range(10):

@@ -5,7 +5,7 @@ Rule: the first request whose start is taken says that it opens the session, and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from foretide_client.span import RequestSpan
 
@@ -25,17 +25,24 @@ class Session:
         self._opening = iter((True,))
         """Whether the next to start opens it; taken out at once, since threads share it."""
 
-    def request(self, **more: Any) -> RequestSpan:
-        """See ``Methods.request``."""
-        fields = {**self._fields, **more}
-        return RequestSpan(self.request_started, self._methods.request_finished, fields)
+    def request(self, *, opens_session: Optional[bool] = None, **more: Any) -> RequestSpan:
+        """See ``Methods.request``; ``opens_session`` as in ``request_started``."""
 
-    def request_started(self, **more: Any) -> bool:
-        """See ``Methods.request_started``."""
-        opens = next(self._opening, None)
-        fields = {**self._fields, **more}
-        taken = self._methods.request_started(opens_session=opens, **fields)
-        if opens and not taken:
+        def started(**fields: Any) -> bool:
+            return self.request_started(opens_session=opens_session, **fields)
+
+        return RequestSpan(started, self._methods.request_finished, {**self._fields, **more})
+
+    def request_started(self, *, opens_session: Optional[bool] = None, **more: Any) -> bool:
+        """See ``Methods.request_started``.
+
+        ``opens_session`` is for a session that was begun elsewhere (``False``); left out, the
+        session knows.
+        """
+        opening = next(self._opening, None)
+        opens = opening if opens_session is None else opens_session
+        taken = self._methods.request_started(opens_session=opens, **{**self._fields, **more})
+        if opening and not taken:
             self._opening = iter((True,))
         return taken
 
