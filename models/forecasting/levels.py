@@ -3,7 +3,7 @@
 Rule: an average is of what was seen, not of the first value (its weights sum to one from the
 first step on); over a gap the past fades as if time had passed, and nothing is made up for it.
 Where demand has moved to another level for good minutes, what it was before is no guide to the
-next ones: averages of minutes begin anew there.
+next ones: averages of minutes, and the trend, begin anew there.
 Flow: Forecaster.close -> Levels -> experts, features, scale.
 """
 
@@ -112,6 +112,7 @@ class Levels:
             level = total / abs(count)
             for place in (*range(_SHIFTING), _COUNT):
                 self._held[place] = level
+            self._held[_COUNT + 1] = 0.0
             count, total, lasted_s = math.copysign(1.0, far), value, step_s
         self._apart = count, total, lasted_s
 

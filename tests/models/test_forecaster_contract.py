@@ -19,6 +19,7 @@ from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState
 from models.forecasting.promises import MOST
 from models.forecasting.residual import FEATURES
+from models.sums import OTHER_TENANTS
 
 NAN = math.nan
 STEPS = 900
@@ -63,11 +64,17 @@ SERIES: dict[str, Callable[[], list[float]]] = {
 
 
 def parts(step: int, value: float) -> dict[str, float] | None:
-    """A step's value by tenant: shares that change, somebody unnamed, at times nobody knows."""
+    """A step's value by tenant: shares that change, somebody unnamed, at times nobody knows.
+
+    In some steps more than have names, so that who is not in it is not known to have had none.
+    """
     share = 0.5 + 0.4 * math.sin(step / 9)
     if step % 23 == 0:
         return None
-    return {"a": share * value, f"b{step // 100}": (1 - share) * value * (step % 3) / 2}
+    found = {"a": share * value, f"b{step // 100}": (1 - share) * value * (step % 3) / 2}
+    if step % 5 == 0:
+        found[OTHER_TENANTS] = 0.1 * found.pop("a")
+    return found
 
 
 def walk(values: list[float], ahead: int = 6, forecaster: Forecaster | None = None) -> Forecaster:

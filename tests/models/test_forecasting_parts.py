@@ -317,6 +317,7 @@ def test_another_level_for_two_minutes_begins_averages_of_minutes_anew(step_s: i
         blind.add(value, float(step_s))
     minute, minutes5, minutes15, hour = levels.averages
     assert minute == minutes5 == minutes15 == pytest.approx(300.0)
+    assert levels.trend(600.0, 10.0) == pytest.approx(300.0)  # That it rose to there is over.
     assert 100.0 < hour < 120.0
     assert blind.averages[1] < 150.0
 
