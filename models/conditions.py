@@ -72,6 +72,12 @@ class Conditions:
         if self.quiet is not None:
             self.quiet.close(self._window, through if closed is None else closed + 1, through)
 
+    def missed(self, known: int) -> None:
+        """What happened before second ``known`` was in part not heard."""
+        if self.quiet is not None:
+            self.quiet.missed(known)
+            self._heard = None
+
     def step(self, through: int) -> None:
         """A step of the learner's grid is over with second ``through``."""
         slo = self._spec.slo

@@ -1,7 +1,8 @@
 """Quiet: how long nothing has happened at a workload that may be scaled to zero.
 
-Rule: only seconds that every source has passed count as silent; a second that is no longer held
-is not; a request that has started and not ended is work, for an hour at most.
+Rule: only seconds that every source has passed count as silent; a second that is no longer held,
+or was not heard of while telemetry was missing, is not; a request that has started and not ended
+is work, for an hour at most.
 Flow: Scaler.close -> Quiet -> Context -> the guard ``idle``.
 """
 
@@ -49,13 +50,17 @@ class Quiet:
         held = newest - SPAN + 1
         if begin < held:
             # What is not held is not known: a request may have begun in it, and not have ended.
-            self.since = max(self.since or 0, held)
+            self.missed(held)
             self.opened = max(self.opened, int(window.has_starts))
         elif self.since is None:
             self.since = begin
         # Behind the newest that was heard of there is nothing to count.
         for second in range(max(begin, held), min(through, newest) + 1):
             self._count(window, second)
+
+    def missed(self, known: int) -> None:
+        """Not all of what happened before second ``known`` was heard: silence begins there."""
+        self.since = max(self.since or 0, known)
 
     def _count(self, window: Window, second: int) -> None:
         started = window.total("started", second, second)

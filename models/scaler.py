@@ -133,11 +133,16 @@ class Scaler:
     def close(self, through: int) -> bool:
         """Every second up to ``through`` is complete; one never heard of is a true zero.
 
-        True when a step of the learner's grid ended, so that there is a new forecast.
+        Not where there was no word of progress meanwhile: what was not heard of then may have
+        been lost on its way, and is unknown.  True when a step of the learner's grid ended, so
+        that there is a new forecast.
         """
-        if self._closed is not None and through <= self._closed:
+        closed = self._closed
+        if closed is not None and through <= closed:
             return False
-        self.conditions.close(self._closed, through)
+        if closed is not None and through - closed > STEP_S:
+            closed = self._after_silence(closed, through)
+        self.conditions.close(closed, through)
         self._closed = through
         if self.window.first is None:
             return False
@@ -148,6 +153,14 @@ class Scaler:
         if self.learner is not None and self.learner.close(through, due=ended):
             self._measure(self.spec)
         return ended
+
+    def _after_silence(self, closed: int, through: int) -> int:
+        """The last second before those that are known, of those that are complete all at once."""
+        known = self.window.missed(closed + 1, through)
+        if known is None:
+            return closed
+        self.conditions.missed(known)
+        return known - 1
 
     def _given(self) -> Given:
         """What holds while steps are closed."""

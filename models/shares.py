@@ -54,7 +54,7 @@ class Shares:
         for name, count in tenants.items():
             more = count - past.get(name, 0)
             if more > 0:
-                known = name in held or len(held) < MAX_TENANTS
+                known = name in held or len(held) - (OTHER_TENANTS in held) < MAX_TENANTS
                 key = intern(name) if known else OTHER_TENANTS
                 held[key] = held.get(key, 0) + more
 

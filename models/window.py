@@ -160,6 +160,29 @@ class Window:
         """Whether a second is still in the window."""
         return self.newest is not None and self.newest - SPAN < second <= self.newest
 
+    def missed(self, begin: int, through: int) -> int | None:
+        """Seconds ``begin`` to ``through`` became complete at once: before which nothing is known?
+
+        That is before the end of the last hole in them of a step or longer, in which neither a
+        request nor a pod was heard of; ``first`` moves there.  None: there is no such hole.
+        """
+        known, unheard = None, 0
+        for second in range(max(begin, through - SPAN), through + 1):
+            unheard = 0 if self._heard(second) else unheard + 1
+            if unheard >= STEP_S:
+                known = second + 1
+        if known is not None and self.first is not None:
+            self.first = max(self.first, known)
+        return known
+
+    def _heard(self, second: int) -> bool:
+        """Whether a request or a pod was heard of in ``second``, and it is still held."""
+        if not self.holds(second):
+            return False
+        place = second % SPAN
+        told = any(column[place] for column in self._sums.values())
+        return told or self.gauge(second) is not None
+
     def column(self, name: str, begin: int, end: int) -> list[int]:
         """Sums of seconds ``begin`` to ``end``, both included; outside the window they are 0."""
         column, newest = self._sums.get(name), self.newest

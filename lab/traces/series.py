@@ -19,6 +19,9 @@ from lab.traces.arrival import Arrival, TraceError
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+MOST_PER_S = 1e9
+"""Demand of one service in a second that is taken for an odd value: telemetry counts to 4e9."""
+
 LEAST_STEPS = 4
 """Two to learn from and two to be scored on."""
 
@@ -53,6 +56,12 @@ class Series:
             )
         if np.isinf(self.values).any() or (self.values < 0).any():
             raise TraceError(f"{self.name}: a value is negative or infinite; demand is neither")
+        largest = np.fmax.reduce(self.values)  # NaN where nobody measured anything.
+        if largest > MOST_PER_S * self.step_s:
+            raise TraceError(
+                f"{self.name}: a value of {largest:g} in {self.step_s} s is more than "
+                f"{MOST_PER_S:g} a second, which is no demand; is it in another unit?"
+            )
         parts = [*self.tenants.values(), *([] if self.silent is None else [self.silent])]
         if any(len(part) != len(self.values) for part in parts):
             raise TraceError(f"{self.name}: a part has another number of steps than the whole")

@@ -67,9 +67,12 @@ class Opened:
             held = self._held = array("d", bytes(8 * _NUMBERS))
         # After a crowd fewer open than did lately, and at night fewer than in the mean.
         expected = max(min(held[0], held[1]), MISSED * elapsed_s / SILENT_S)
+        missed = held[4] >= MISSED
         held[4] = 0.0 if sessions else held[4] + expected
         if sessions is None or held[4] >= MISSED:
             return
+        if missed:
+            held[0] = held[1]  # What opened before they were missed is not what opens now.
         held[3] = told_s = held[3] + elapsed_s
         for place, half_life_s, told in (
             (0, RECENT_S, sessions),

@@ -2,7 +2,7 @@
 
 Rule: a few tenants by name and the rest as one; each is a weighted mean of its last value and its
 averages, and learns of which in its own scale, from a few promises; the order of names is no
-matter, and one that is not told of a step had no demand in it.
+matter, and who is not told of in a step that names all had no demand in it.
 Source: Kivinen and Warmuth, *Exponentiated gradient versus gradient descent for linear
 predictors*, Information and Computation 132 (1997), here of the absolute error; a share of all
 weight goes back to the prior, as in ``mixture.py``.
@@ -49,8 +49,8 @@ SMALL = 0.01
 """Of all demand: who had less of it in the last minute, and is not known now, had none."""
 
 GONE_S = 600.0
-"""So is who was larger and has not been known for so long: the first of a step have names, and
-who is large is hardly ever late so often."""
+"""After so long without a step that told of all who were larger, so is who is not in the next: the
+first of a step have names, and who is large is hardly ever late so often."""
 
 _COUNT = len(HALF_LIVES_S)
 _HOUR = _COUNT - 1

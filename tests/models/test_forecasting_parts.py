@@ -83,6 +83,19 @@ def test_who_has_told_of_sessions_and_is_not_heard_says_nothing_after_a_while() 
     assert opened.amount() == amount
 
 
+def test_a_crowd_before_sessions_were_missed_does_not_open_now() -> None:
+    opened = Opened()
+    for _ in range(2000):
+        opened.add(1.0, 30.0, 10.0)
+    for _ in range(6):
+        opened.add(50.0, 30.0, 10.0)
+    for _ in range(360):
+        opened.add(0.0, 30.0, 10.0)
+    assert opened.amount() is None
+    opened.add(1.0, 30.0, 10.0)
+    assert opened.amount() == pytest.approx(30.0, rel=0.05)
+
+
 def test_a_day_that_nobody_tells_of_sessions_changes_little_of_what_they_amount_to() -> None:
     opened = Opened()
     for _ in range(17_280):

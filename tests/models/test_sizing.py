@@ -218,7 +218,10 @@ def test_calm_demand_is_sized_closer_than_wild_demand() -> None:
     """The scale that the forecaster tells is the same; what happened is not."""
     calm = walked(noisy(4000, 0.5), centre=50.0)
     wild = walked(noisy(4000, 3.0), centre=50.0)
-    assert calm.margin < wild.margin
+    assert (calm.margin, calm.window_s) < (wild.margin, wild.window_s)
+    assert calm.standing is not None
+    assert wild.standing is not None
+    assert calm.standing.cost < wild.standing.cost - 0.05
 
 
 def test_a_smaller_budget_takes_a_wider_margin() -> None:
