@@ -6,6 +6,7 @@ Rule: until all of it is there, a file is as it was; after a fault, too.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,9 @@ def replaced(path: Path) -> Iterator[IO[str]]:
     A file that is there keeps its mode; a link is replaced, not what it leads to.  Raises
     ``OSError``.
     """
-    part = path.with_name(f".foretide-{os.getpid()}.part")
+    part = path.with_name(f".foretide-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with part.open("w", encoding="utf-8") as out:
+        with part.open("x", encoding="utf-8") as out:
             yield out
         if path.exists():
             shutil.copymode(path, part)

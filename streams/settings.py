@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Role = Literal["aggregate", "plan", "allocate", "actuate"]
 ROLES: tuple[Role, ...] = ("aggregate", "plan", "allocate", "actuate")
 
+LAST_PORT = 65_535
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -101,8 +103,8 @@ class Settings(BaseSettings):
     def _servers(cls, value: str) -> str:
         for server in value.split(","):
             host, _, port = server.strip().rpartition(":")
-            if not host or not port.isdecimal():
-                msg = f"bootstrap must be host:port[,host:port...], not {value!r}"
+            if not host or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
+                msg = f"must be host:port[,host:port...], ports 1 to {LAST_PORT}, not {value!r}"
                 raise ValueError(msg)
         return value
 

@@ -52,8 +52,8 @@ def evaluate(
 
 
 def ahead(horizon_s: int, step_s: int) -> int:
-    """Steps that a horizon is scored as: the nearest whole number, at least 1."""
-    return max(round(horizon_s / step_s), 1)
+    """Steps that a horizon is scored as: the nearest whole number, a half up, at least 1."""
+    return max(math.floor(horizon_s / step_s + 0.5), 1)
 
 
 class _Pass:

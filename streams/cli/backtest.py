@@ -228,7 +228,7 @@ def _fitting(
 def _named(policies: str | None) -> list[str]:
     from lab.fluid.registry import POLICIES  # noqa: PLC0415 - heavy
 
-    asked = [name.strip() for name in policies.split(",")] if policies else list(POLICIES)
+    asked = list(POLICIES) if policies is None else [n.strip() for n in policies.split(",")]
     names = list(dict.fromkeys(asked))
     unknown = [name for name in names if name not in POLICIES]
     if unknown:

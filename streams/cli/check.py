@@ -34,9 +34,12 @@ def command(*, files: tuple[Path, ...], show: bool) -> None:
     if show:
         for shown in [*map(effective, found.pools), *map(effective, found.scalers)]:
             click.echo(f"---\n{shown}")
-    click.echo(
-        f"{len(found.scalers)} AgentScalers, {len(found.pools)} Pools, {len(found.faults)} faults, "
-        f"{len(found.warnings)} warnings",
-        err=True,
+    counts = (
+        ("AgentScaler", found.scalers),
+        ("Pool", found.pools),
+        ("fault", found.faults),
+        ("warning", found.warnings),
     )
+    told = (f"{len(each)} {name}{'' if len(each) == 1 else 's'}" for name, each in counts)
+    click.echo(", ".join(told), err=True)
     sys.exit(1 if found.faults else 0)

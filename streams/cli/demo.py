@@ -66,13 +66,12 @@ def command(
     from streams.demo.options import OccupiedError, Options, earlier  # noqa: PLC0415 - heavy
 
     try:
-        if earlier(out):
-            click.echo(f"{out} has an earlier run of the demo: it is written over", err=True)
+        again = earlier(out)
     except OccupiedError as error:
         raise click.ClickException(str(error)) from error
     asked = Options(trace=trace, speed=speed, seed=seed, stay=stay, out=out)
     try:
-        ok = options.run(_demo(asked, as_json=as_json))
+        ok = options.run(_demo(asked, as_json=as_json, again=again))
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
     except BrokenPipeError:
@@ -83,13 +82,16 @@ def command(
     sys.exit(0 if ok else 1)
 
 
-async def _demo(asked, *, as_json: bool) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
+async def _demo(asked, *, as_json: bool, again: bool) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
     from streams.demo import show  # noqa: PLC0415 - heavy
     from streams.demo.run import Demo  # noqa: PLC0415 - heavy
     from streams.demo.run import as_json as figures  # noqa: PLC0415
 
     screen = show.Screen(quiet=as_json)
-    async with Demo(asked, say=screen.say) as demo:
+    demo = Demo(asked, say=screen.say)  # Reads the trace: a fault of it is told before all else.
+    if again:
+        click.echo(f"{asked.out} has an earlier run of the demo: it is written over", err=True)
+    async with demo:
         with screen.following(demo.view):
             watching = asyncio.create_task(screen.follow(demo.view))
             try:

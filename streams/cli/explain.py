@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LEAST_CHANCE = 0.001
+"""Chances are shown to that: what differs by less looks the same."""
+
 
 @click.command("explain")
 @click.argument("workload", metavar="NAMESPACE/NAME")
@@ -181,8 +184,25 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
             risk = f"less than there is now; in {inputs.horizon_s:.0f} s {risk}"
         mark = "▸" if other.replicas == after else " "
         lines.append(f"  {mark} {other.replicas:3}  {cost}{risk}")
+    if _alike(decision):
+        lines.append(
+            "    (Chances are counted from past misses of the forecast, so in coarse steps far out; "
+            "the number is what is wished for above.)"
+        )
     lines += ["", f"What became of it: {_became(outcome)}"]
     return "\n".join(lines)
+
+
+def _alike(decision: Decision) -> bool:
+    """Whether one fewer is said to be as safe, which nothing would then speak against."""
+    chances = {
+        other.replicas: other.overload_probability
+        for other in decision.alternatives
+        if other.overload_probability is not None
+    }
+    after = sum(decision.to.replicas.values())
+    here, fewer = chances.get(after), chances.get(after - 1)
+    return here is not None and fewer is not None and fewer - here < LEAST_CHANCE
 
 
 def _sizing(sizing: SizingInfo | None) -> list[str]:

@@ -97,7 +97,14 @@ def command(
     gaps.unscored(series, "--trace")
     gaps.too_many(series, "--trace")
     _within(series, horizons)
-    cautions.say([*cautions.of_length(series), *gaps.cautions(series), *_rounded(series, horizons)])
+    cautions.say(
+        [
+            *cautions.of_length(series),
+            *gaps.cautions(series),
+            *_still(series),
+            *_rounded(series, horizons),
+        ]
+    )
     with _progress(horizons) as progress:
         rows = evaluate(series, horizons, progress)
     left_out = _left_out(rows, series, horizons)
@@ -122,6 +129,19 @@ def _within(series: Series, horizons: Sequence[int]) -> None:
         f"give one from {series.step_s} to {longest}, or a longer trace",
         param_hint="--horizon",
     )
+
+
+def _still(series: Series) -> list[str]:
+    """What figures mean where nothing moves."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    scored = series.values[series.half :]
+    if np.nanmin(scored) < np.nanmax(scored):
+        return []
+    return [
+        f"the scored half is {np.nanmax(scored):g} throughout: the last value is never wrong, and "
+        "rel_mae of whoever says the same is 1"
+    ]
 
 
 def _rounded(series: Series, horizons: Sequence[int]) -> list[str]:

@@ -23,7 +23,7 @@ LONGEST_S = 400 * 86_400
 """A trial holds each second of a series, some 65 bytes of it at once: 2.3 GB for 400 days."""
 
 MOST_STEPS = 1_000_000
-"""A forecaster takes some 100 µs of each: two minutes a horizon for two years of minutes."""
+"""A forecaster takes some 100 µs of each: two minutes a horizon for 23 months of minutes."""
 
 
 def count(series: Series) -> int:

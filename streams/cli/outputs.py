@@ -7,6 +7,7 @@ refused before any work; a link is what it leads to.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
@@ -59,8 +60,15 @@ def written(path: str) -> Iterator[IO[str]]:
 
 
 def _replaceable(path: str) -> bool:
+    """Whether a new file may take its place; of another's in a sticky folder, none may."""
     real = Path(os.path.realpath(path))
-    return (real.is_file() or not real.exists()) and os.access(real.parent, os.W_OK)
+    if not os.access(real.parent, os.W_OK):
+        return False
+    if not real.exists():
+        return True
+    folder = real.parent.stat()
+    mine = os.getuid() in {0, real.stat().st_uid, folder.st_uid}
+    return real.is_file() and (mine or not folder.st_mode & stat.S_ISVTX)
 
 
 def writable(

@@ -33,7 +33,9 @@ PROGRESS_EVERY = 500
 
 
 @click.command("publish")
-@click.argument("source", default="-", type=click.Path(dir_okay=False, allow_dash=True))
+@click.argument(
+    "source", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
 @options.bootstrap
 @click.option(
     "--trace",
@@ -94,7 +96,11 @@ def command(
     except OSError as error:
         raise click.ClickException(str(error)) from error
     sent, refused = counts
-    click.echo(f"{sent} messages acknowledged, {refused} refused here as too large", err=True)
+    click.echo(
+        f"{sent} messages acknowledged, {refused} refused here as too large; "
+        "what is no telemetry shows in: foretide tail rejected",
+        err=True,
+    )
     sys.exit(1 if refused else 0)
 
 

@@ -86,8 +86,8 @@ def _meta(found: Backtest, ran: Ran) -> dict[str, object]:
 
 
 def _as_run(spec: AgentScaler) -> dict[str, object]:
-    """As it would be written in a file; what nobody said is left out."""
-    return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    """All of it, as it would be written in a file: defaults may be others in another release."""
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def unserved(found: Backtest) -> tuple[str, ...]:

@@ -32,9 +32,13 @@ def command(*, name: str | None, write: Path | None) -> None:
 
     made = schemas()
     if write is not None:
-        write.mkdir(parents=True, exist_ok=True)
-        for record, document in made.items():
-            (write / f"{record}.json").write_text(text(document), encoding="utf-8")
+        try:
+            write.mkdir(parents=True, exist_ok=True)
+            for record, document in made.items():
+                (write / f"{record}.json").write_text(text(document), encoding="utf-8")
+        except OSError as error:
+            where = error.filename or write
+            raise click.ClickException(f"{where} cannot be written: {error.strerror}") from error
         click.echo(f"{len(made)} schemas in {write}", err=True)
         return
     if name is None:

@@ -19,7 +19,7 @@ WHAT = ["decisions", "forecasts", "outcomes", "rejected"]
 
 
 @click.command("tail")
-@click.argument("what", type=click.Choice(WHAT), default="decisions")
+@click.argument("what", metavar="[WHAT]", type=click.Choice(WHAT), default="decisions")
 @options.bootstrap
 @click.option("--json", "as_json", is_flag=True, help="The records themselves as JSON, one a line.")
 @click.option("--from-start", is_flag=True, help="Begin with the oldest kept, not with the newest.")
@@ -27,9 +27,9 @@ WHAT = ["decisions", "forecasts", "outcomes", "rejected"]
 def command(
     *, what: str, bootstrap: str | None, as_json: bool, from_start: bool, no_follow: bool
 ) -> None:
-    """Follow decisions (the default), forecasts, outcomes or rejected input, until Ctrl-C.
+    """Follow the loop until Ctrl-C.
 
-    Times are UTC.
+    WHAT: decisions (the default), forecasts, outcomes or rejected (input). Times are UTC.
 
     \b
     Examples:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -21,6 +24,26 @@ from streams.demo.run import Demo, DemoResult
 
 PLAIN_EVERY_S = 5.0
 FRAMES_PER_S = 5
+
+
+SLOW = 10.0
+"""Times real speed at which a machine's delays hardly count."""
+
+
+def called() -> str:
+    """How to call this program from here: by its name where a shell finds it."""
+    if shutil.which("foretide"):
+        return "foretide"
+    place = Path(sys.executable).with_name("foretide")
+    within = place.is_relative_to(Path.cwd())
+    return str(place.relative_to(Path.cwd()) if within else place)
+
+
+def _slower(speed: float) -> str:
+    """How to make them count less."""
+    if speed <= SLOW:
+        return ""
+    return f"; --speed {max(speed / 3, SLOW):g} makes it less"
 
 
 class Screen:
@@ -69,13 +92,14 @@ class Screen:
         for line in parameters.lines():
             console.print(line, soft_wrap=self._flat)
         console.print()
-        reaction = result.reaction
+        reaction, speed = result.reaction, demo.options.speed
         console.print(summary_table(result.results, parameters))
         if reaction is not None:
             console.print(
                 f"Newest event to patched Deployment: {reaction.p50_wall_ms:.0f} ms (median of "
-                f"{reaction.count}), {reaction.p95_wall_ms:.0f} ms (p95); in trace time "
-                f"{reaction.p50_trace_s:.1f} s (median), because the hour runs fast.",
+                f"{reaction.count}), {reaction.p95_wall_ms:.0f} ms (p95). At {speed:g} times real "
+                f"speed that is {reaction.p50_trace_s:.1f} s of the trace (median), which Foretide "
+                f"pays for and no other here does{_slower(speed)}.",
                 soft_wrap=self._flat,
             )
         console.print(verdict(result.results, parameters), soft_wrap=self._flat)
@@ -88,25 +112,26 @@ class Screen:
         for check in result.checks:
             mark = "ok " if check.ok else "NOT"
             console.print(f"{mark} {check.name}: {check.detail}", soft_wrap=self._flat)
-        out = demo.options.out
+        out, name = demo.options.out, called()
         console.print(
             f"\nreport      {out / REPORT}\nrecordings  {out}/*.jsonl "
             "(steps, decisions, forecasts, outcomes, rejected)\n\nGo on with:\n"
-            f"  foretide explain {WORKLOAD} --from {out}\n"
-            f"  foretide replay --from {out}\n"
-            "  foretide demo --stay\n"
-            "  foretide check --show examples/support-bot.yaml",
+            f"  {name} explain {WORKLOAD} --from {out}\n"
+            f"  {name} replay --from {out}\n"
+            f"  {name} demo --stay\n"
+            f"  {name} check --show examples/support-bot.yaml",
             soft_wrap=self._flat,
         )
 
     def stay(self, demo: Demo) -> None:
         """The loop stays: how to talk to it."""
-        where = demo.settings.bootstrap
+        where, name = demo.settings.bootstrap, called()
         self._console.print(
             f"\nThe loop stays alive at {where}, until Ctrl-C.  In another terminal:\n"
-            f"  foretide publish --bootstrap {where} events.jsonl\n"
-            f"  foretide tail decisions --bootstrap {where}\n"
-            f"  foretide explain {WORKLOAD} --bootstrap {where}",
+            f"  {name} publish --bootstrap {where} events.jsonl\n"
+            f"  {name} tail decisions --bootstrap {where}\n"
+            f"  {name} explain {WORKLOAD} --bootstrap {where}\n"
+            f"({name} status needs a real Kafka: this broker does not describe groups)",
             soft_wrap=self._flat,
         )
 

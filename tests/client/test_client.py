@@ -202,6 +202,15 @@ async def test_a_session_that_was_begun_elsewhere_is_not_opened_again() -> None:
     assert [e.get("opens_session") for e in started] == [False, None, False, None]
 
 
+async def test_of_a_session_begun_elsewhere_one_that_is_not_taken_opens_nothing() -> None:
+    sender = MemorySender()
+    async with AsyncTelemetry(sender=sender, workload="prod/bot", max_message_bytes=500) as telemetry:
+        session = telemetry.session("s-1")
+        assert not session.request_started(opens_session=False, tenant="x" * 600)
+        assert session.request_started()
+    assert [event.get("opens_session") for event in sender.events()] == [None]
+
+
 async def test_what_is_no_truth_opens_no_session() -> None:
     async with AsyncTelemetry(sender=MemorySender(), workload="prod/bot") as telemetry:
         assert not telemetry.publish({"kind": "request", "workload": "prod/bot", "opens_session": 1})

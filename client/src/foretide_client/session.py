@@ -42,7 +42,7 @@ class Session:
         opening = next(self._opening, None)
         opens = opening if opens_session is None else opens_session
         taken = self._methods.request_started(opens_session=opens, **{**self._fields, **more})
-        if opening and not taken:
+        if opening and opens and not taken:
             self._opening = iter((True,))
         return taken
 

@@ -1,0 +1,84 @@
+"""What a command refuses is told in a line that says what to do, and never as a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from models.domain.decision import Alternative
+from streams.cli import group
+from streams.cli.explain import explanation
+from tests.actuators.test_dispatcher import decision
+
+TRACE = "lab/traces/data/azure_llm_code_2023.csv.gz"
+
+
+def said(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(group, list(words))
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "abc", ""])
+@pytest.mark.parametrize("command", ["status", "topics describe", "worker --actuator memory"])
+def test_a_port_that_is_none(command: str, port: str) -> None:
+    code, output = said(*command.split(), "--bootstrap", f"localhost:{port}")
+    assert code == 2
+    assert "bootstrap: must be host:port[,host:port...], ports 1 to 65535" in output
+
+
+def test_a_folder_of_schemas_that_cannot_be_made(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code, output = said("schema", "--write", str(file / "under"))
+    assert code == 1
+    assert output == f"Error: {file / 'under'} cannot be written: Not a directory\n"
+
+
+def test_policies_that_are_named_by_nothing() -> None:
+    code, output = said("backtest", "--trace", TRACE, "--policies", "")
+    assert code == 2
+    assert "no policy ''; there are: foretide" in output
+
+
+def test_a_file_of_telemetry_that_is_not_there_is_told_before_kafka_is_asked() -> None:
+    code, output = said("publish", "nowhere.jsonl", "--bootstrap", "localhost:1")
+    assert code == 2
+    assert "'nowhere.jsonl' does not exist" in output
+
+
+@pytest.mark.parametrize("command", ["backtest --policies hpa", "forecast-eval"])
+def test_a_value_that_is_no_demand(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.60s.csv"
+    rows = (f"{step},{1e300 if step == 70 else 100}\n" for step in range(120))
+    path.write_text("step,value\n" + "".join(rows))
+    code, output = said(*command.split(), "--trace", str(path))
+    assert code == 2
+    assert "a value of 1e+300 in 60 s is more than 1e+09 a second" in output
+
+
+def test_where_nothing_moves_it_is_said_what_the_figures_mean(tmp_path: Path) -> None:
+    path = tmp_path / "still.60s.csv"
+    path.write_text("step,value\n" + "".join(f"{step},0\n" for step in range(120)))
+    code, output = said("forecast-eval", "--trace", str(path), "--horizon", "60")
+    assert code == 0
+    assert "the scored half is 0 throughout: the last value is never wrong" in output
+
+
+def test_where_one_fewer_is_as_safe_it_is_said_what_speaks_against_it() -> None:
+    made = decision(7, 3)
+    (after,) = made.to.replicas.values()
+
+    def told(*chances: float) -> str:
+        near = range(after - 1, after + 2)
+        others = tuple(
+            Alternative(replicas=count, cost_per_hour=None, overload_probability=chance)
+            for count, chance in zip(near, chances, strict=True)
+        )
+        return explanation(msgspec.structs.replace(made, alternatives=others), None)
+
+    assert "Chances are counted" in told(0.026, 0.026, 0.026)
+    assert "Chances are counted" not in told(0.033, 0.026, 0.025)
