@@ -186,8 +186,8 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
         lines.append(f"  {mark} {other.replicas:3}  {cost}{risk}")
     if _alike(decision):
         lines.append(
-            "    (Chances are counted from past misses of the forecast, so in coarse steps far out; "
-            "the number is what is wished for above.)"
+            "    (Chances are counted from past misses of the forecast, so far out in coarse "
+            "steps; the number is what is wished for above.)"
         )
     lines += ["", f"What became of it: {_became(outcome)}"]
     return "\n".join(lines)
