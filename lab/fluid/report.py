@@ -21,6 +21,7 @@ from lab.fluid.schedule import ready
 from lab.fluid.verdict import duration, verdict
 from lab.report.charts import Band, Line, Spans, chart
 from models.domain.spec import AgentScaler
+from models.grid import STEP_S
 
 DAY_S = 86_400.0
 LINES = {"foretide": "ours", "hpa": "hpa", "hpa-tuned": "hpa", "clairvoyant": "oracle"}
@@ -82,7 +83,7 @@ def _over_time(found: Backtest, begin: float, end: float, name: str) -> list[Mar
             f"Demand, {name}",
             f"in each {step_s} s",
             length,
-            lines=[Line(name="demand", css="demand", points=demand)],
+            lines=[Line(name="demand", css="demand", points=demand, gap_s=1.5 * step_s)],
             bands=bands,
         ),
         chart(f"Replicas, {name}", "count", length, lines=lines, spans=_overloads(found, at)),
@@ -110,11 +111,13 @@ def _band(run: Run, begin: float, end: float, step_s: int) -> Band | None:
     if not kept:
         return None
     every = max(len(kept) // 600, 1)
+    # Each is of a step of 10 s or a second; of a step that nobody measured there is none.
     return Band(
         name="foretide's forecast, a start-up ahead: centre to upper quantile",
         css="forecast",
         low=[(at, centre * step_s) for at, centre, _ in kept[::every]],
         high=[(at, upper * step_s) for at, _, upper in kept[::every]],
+        gap_s=max(step_s, every * STEP_S) * 1.5,
     )
 
 

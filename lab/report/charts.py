@@ -6,8 +6,10 @@ all read; each is drawn for a wide and for a narrow page, so that words keep the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -27,22 +29,27 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line; ``css`` is its class, ``step`` draws it as stairs."""
+    """One line; ``css`` is its class, ``step`` draws it as stairs.
+
+    Points more than ``gap_s`` apart are not joined: nobody knows what was between them.
+    """
 
     name: str
     css: str
     points: Points
     step: bool = False
+    gap_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """An area between two lines of equal times."""
+    """An area between two lines of equal times; ``gap_s`` as of a ``Line``."""
 
     name: str
     css: str
     low: Points
     high: Points
+    gap_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +67,13 @@ def thinned(points: Points, most: int = WIDE.points) -> Points:
         return points
     run = -(-len(points) // most)
     return [max(points[i : i + run], key=lambda p: p[1]) for i in range(0, len(points), run)]
+
+
+def unbroken(points: Points, gap_s: float) -> list[Points]:
+    """The points in runs, of which none are more than ``gap_s`` apart."""
+    breaks = [i for i in range(1, len(points)) if points[i][0] - points[i - 1][0] > gap_s]
+    edges = [0, *breaks, len(points)]
+    return [points[begin:end] for begin, end in pairwise(edges) if begin < end]
 
 
 def chart(
@@ -130,14 +144,21 @@ class _Drawing:
         return "".join(rows)
 
     def band(self, band: Band) -> str:
-        most = self._frame.points
-        outline = [*thinned(band.high, most), *reversed(thinned(band.low, most))]
-        return f'<polygon class="band {band.css}" points="{self._path(outline)}"/>'
+        drawn = []
+        runs = zip(unbroken(band.high, band.gap_s), unbroken(band.low, band.gap_s), strict=True)
+        for high, low in runs:
+            most = self._share(len(high), len(band.high))
+            outline = [*thinned(high, most), *reversed(thinned(low, most))]
+            drawn.append(f'<polygon class="band {band.css}" points="{self._path(outline)}"/>')
+        return "".join(drawn)
 
     def line(self, line: Line) -> str:
-        most = self._frame.points
-        drawn = _stairs(line.points, most) if line.step else thinned(line.points, most)
-        return f'<polyline class="{line.css}" points="{self._path(drawn)}"/>'
+        drawn = []
+        for run in unbroken(line.points, line.gap_s):
+            most = self._share(len(run), len(line.points))
+            points = _stairs(run, most) if line.step else thinned(run, most)
+            drawn.append(f'<polyline class="{line.css}" points="{self._path(points)}"/>')
+        return "".join(drawn)
 
     def spans(self, spans: Spans) -> str:
         top = self._y(0.0) - SPAN_HEIGHT
@@ -158,6 +179,10 @@ class _Drawing:
             f'<text class="limit" x="{frame.x_end - 4}" y="{y - 4}" text-anchor="end">'
             f"{escape(name)}</text>"
         )
+
+    def _share(self, part: int, whole: int) -> int:
+        """Of the points that a drawing has, those of a part; at least its ends."""
+        return max(self._frame.points * part // whole, 2)
 
     def _path(self, points: Points) -> str:
         return " ".join(f"{self._x(at)},{self._y(value)}" for at, value in points)

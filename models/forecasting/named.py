@@ -95,6 +95,8 @@ class Named:
     ) -> tuple[int, float] | None:
         """Keep the scores; the place that a candidate has taken, and its average of a minute.
 
+        One that is not known now takes none: it may have left long ago.
+
         ``values`` is demand by tenant, of all with a name; who is not in it had none, or if it is
         not ``whole`` it is not known.  ``near`` are the averages of a minute by name, from before
         the step.
@@ -107,9 +109,10 @@ class Named:
             return None
         self._follow(values, gain, elapsed_s, whole=whole)
         self._look_around(values)
-        if not self._candidates:
+        known = [each for each in self._candidates if whole or each.name in values]
+        if not known:
             return None
-        best = max(self._candidates, key=_score)
+        best = max(known, key=_score)
         least = min(range(MOST), key=lambda place: (scores[place], self.names[place]))
         if best.score <= TAKES_OVER * scores[least]:
             return None

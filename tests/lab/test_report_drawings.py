@@ -11,7 +11,7 @@ from lab.fluid.backtest import Row
 from lab.fluid.frontier_chart import points_of, violation_end
 from lab.fluid.labels import HEIGHT, Box, Labels, width_of
 from lab.report.axes import axis, time_ticks, told, unit_of
-from lab.report.charts import Band, Line, Spans, chart
+from lab.report.charts import Band, Line, Spans, chart, unbroken
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,16 @@ def test_what_lies_beyond_the_axes_says_its_numbers_and_squeezes_nothing() -> No
         "article-linear 90.3 %, 0.68×",  # noqa: RUF001 - as it is written
         "clairvoyant",
     ]
+
+
+def test_what_nobody_measured_is_not_drawn_over() -> None:
+    points = [(float(at), 5.0) for at in (0, 60, 120, 600, 660)]
+    assert [len(run) for run in unbroken(points, 90.0)] == [3, 2]
+    assert unbroken([], 90.0) == []
+    line = Line(name="demand", css="demand", points=points, gap_s=90.0)
+    band = Band(name="band", css="forecast", low=points, high=points, gap_s=90.0)
+    drawn = chart("Demand", "1/s", 700.0, lines=[line], bands=[band])
+    assert drawn.count('<polyline class="demand"') == 2 * 2  # For wide and for narrow pages.
+    assert drawn.count("<polygon") == 2 * 2
+    joined = chart("Demand", "1/s", 700.0, lines=[Line(name="demand", css="d", points=points)])
+    assert joined.count("<polyline") == 2

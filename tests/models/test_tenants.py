@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from collections.abc import Mapping
 
 import msgspec
@@ -11,9 +12,10 @@ import pytest
 
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.leads import Leads
-from models.forecasting.named import CANDIDATES, MOST
+from models.forecasting.named import CANDIDATES, MOST, Candidate, Named, NamedState
 from models.forecasting.outlook import ForecasterState
 from models.forecasting.tenants import Tenants, TenantsState, several
+from models.planes import planes
 from models.sums import OTHER_TENANTS
 
 STEP_S = 10
@@ -198,6 +200,22 @@ def test_one_alone_says_nothing() -> None:
     for step in range(10):
         assert math.isnan(close(tenants, step, {"a": 5.0}))
     assert math.isfinite(close(tenants, 10, {"a": 5.0, "b": 1.0}))
+
+
+def test_who_is_not_known_now_takes_nobody_s_name() -> None:
+    names = [f"n{place}" for place in range(MOST)]
+    one = Named(
+        NamedState(
+            names=names,
+            scores=planes(array("f", [1.0] * MOST).tobytes(), 4),
+            candidates=[Candidate("z", 50.0, 100.0)],
+            looked_s=0.0,
+        )
+    )
+    told, near = dict.fromkeys(names, 5.0), [5.0] * MOST
+    assert one.watch(told, near, STEP_S, whole=False) is None
+    assert one.watch({**told, "z": 60.0}, near, STEP_S, whole=False) is not None
+    assert "z" in one.names
 
 
 def test_who_becomes_large_gets_a_name_and_keeps_it() -> None:
