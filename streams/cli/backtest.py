@@ -258,14 +258,10 @@ def _report(path: Path, found: Backtest, composed: Composed, spec: AgentScaler |
 
 
 def _show(found: Backtest, composed: Composed) -> None:
-    from rich.console import Console  # noqa: PLC0415 - heavy
-
     from lab.fluid.backtest import recovery_s  # noqa: PLC0415 - heavy
     from lab.fluid.table import assumptions, legend, table  # noqa: PLC0415 - heavy
 
-    Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
-        table(found.rows, found.trial)
-    )
+    outputs.show(table(found.rows, found.trial))
     legends = (*rows.unserved(found), *legend(found.rows))
     missing = gaps.told(found.trial.series)
     for line in (*legends, *composed.told, *missing, *assumptions(found.trial)):

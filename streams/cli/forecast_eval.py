@@ -195,13 +195,9 @@ def _write(rows: Sequence[Row], path: str) -> None:
 
 
 def _show(rows: Sequence[Row], series: Series) -> None:
-    from rich.console import Console  # noqa: PLC0415 - heavy
-
     from lab.forecast.table import notes, table  # noqa: PLC0415 - heavy
 
     scored = [row for row in rows if row.scored]
-    Console(width=None if click.get_text_stream("stdout").isatty() else 90).print(
-        table(scored, series)
-    )
+    outputs.show(table(scored, series))
     for line in (*notes(scored, series), *gaps.told(series)):
         click.echo(line)

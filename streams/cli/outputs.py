@@ -13,13 +13,20 @@ from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from lab.files import replaced
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 STDOUT = "-"
+
+WIDEST = 200
+"""Of a table where there is no terminal, in characters."""
+
 NOTHING: Mapping[str, Path | str | None] = MappingProxyType({})
 
 FILE = click.Path(dir_okay=False, allow_dash=True, writable=True)
@@ -36,6 +43,22 @@ def as_json(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         metavar="[OUT]",
         help=f"{what} as JSON, shares 0 to 1; -, or nothing: stdout, in place of the table.",
     )
+
+
+def show(table: RenderableType) -> None:
+    """Print a table: on a terminal as wide as that is, elsewhere as wide as the table is.
+
+    There no line ends in blanks, so that it can be compared and put into a document.
+    """
+    from rich.console import Console  # noqa: PLC0415 - heavy
+
+    if click.get_text_stream("stdout").isatty():
+        Console().print(table)
+        return
+    console = Console(width=WIDEST)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 @contextmanager

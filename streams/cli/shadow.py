@@ -134,14 +134,10 @@ def _measured(recorded: Recorded, trial: Trial) -> float | None:
 
 
 def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - heavy
-
     from lab.fluid.shadow import table, verdict  # noqa: PLC0415 - heavy
     from lab.fluid.table import assumptions  # noqa: PLC0415 - heavy
 
-    Console(width=None if click.get_text_stream("stdout").isatty() else 80).print(
-        table(found, recorded.workload, _measured(recorded, found.trial))
-    )
+    outputs.show(table(found, recorded.workload, _measured(recorded, found.trial)))
     missing = gaps.told(found.trial.series)
     for line in (verdict(found), *rows.unserved(found), *told, *missing, *assumptions(found.trial)):
         click.echo(line)

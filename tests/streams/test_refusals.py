@@ -60,6 +60,14 @@ def test_a_value_that_is_no_demand(command: str, tmp_path: Path) -> None:
     assert "a value of 1e+300 in 60 s is more than 1e+09 a second" in output
 
 
+def test_in_a_pipe_no_line_of_a_table_ends_in_blanks_and_none_is_cut() -> None:
+    words = ["backtest", "--policies", "hpa,kpa", "--startup", "20", "--trace"]
+    code, output = said(*words, TRACE)
+    assert code == 0
+    assert "acts/h\n" in output
+    assert not [line for line in output.splitlines() if line != line.rstrip()]
+
+
 def test_where_nothing_moves_it_is_said_what_the_figures_mean(tmp_path: Path) -> None:
     path = tmp_path / "still.60s.csv"
     path.write_text("step,value\n" + "".join(f"{step},0\n" for step in range(120)))
