@@ -6,7 +6,7 @@ from typing import Any
 
 from models.blocks import BlockFold
 from models.domain.decision import Decision
-from models.domain.load import Progress, SourceProgress
+from models.domain.load import Load, Progress, SourceProgress
 from models.domain.spec import AgentScaler
 from models.domain.telemetry import ReplicaReport, Resource, Telemetry
 from models.fleet import Fleet
@@ -29,6 +29,21 @@ def agent(**spec: Any) -> AgentScaler:
             },
         }
     )
+
+
+def load_of(second: int, finished: int, **more: Any) -> Load:
+    """A load of a block of its own, in which so many requests ``finished``."""
+    told = {
+        "workload": W,
+        "second": second,
+        "source": 0,
+        "block": second,
+        "reach": second,
+        "sent_us": second * 1_000_000,
+        "events": finished,
+        "finished": finished,
+    }
+    return Load(**told | more)
 
 
 class Driver:

@@ -14,8 +14,8 @@ from models.capacity.evidence import Evidence, Ready, gather, limit, slow_share
 from models.demand import DemandMeter
 from models.domain.load import Load, ReplicaGauge
 from models.window import Window
+from tests.models.fleets import load_of
 
-W = "prod/bot"
 BEGIN = 1_700_000_000  # A multiple of 10.
 
 
@@ -25,15 +25,9 @@ def load(second: int, latencies_s: list[float], *, dropped: int = 0, ready: int 
         bucket = sketch.bucket(round(value * 1e6))
         counts[bucket] = counts.get(bucket, 0) + 1
     gauge = ReplicaGauge(at_us=second * 1_000_000, desired=ready, ready=ready, starting=0)
-    return Load(
-        workload=W,
-        second=second,
-        source=0,
-        block=second,
-        reach=second,
-        sent_us=second * 1_000_000,
-        events=len(latencies_s) + dropped,
-        finished=len(latencies_s) + dropped,
+    return load_of(
+        second,
+        len(latencies_s) + dropped,
         dropped=dropped,
         latency_count=len(latencies_s),
         latency_us=round(sum(latencies_s) * 1e6),

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from models.domain.load import Load, PodGauge
+from models.domain.load import PodGauge
 from models.scaler import Scaler
 from models.window import SPAN, Window
-from tests.models.fleets import BEGIN, W, agent
+from tests.models.fleets import BEGIN, W, agent, load_of
 
 EACH = 40
-
-
-def load(second: int, finished: int = EACH, pods: dict[str, PodGauge] | None = None) -> Load:
-    return Load(
-        workload=W,
-        second=second,
-        source=0,
-        block=second,
-        reach=second,
-        sent_us=second * 1_000_000,
-        events=finished,
-        finished=finished,
-        pods=pods or {},
-    )
 
 
 def scaler(window: Window, **spec: object) -> Scaler:
@@ -35,7 +21,7 @@ def live(one: Scaler, begin: int, end: int, finished: int = EACH) -> None:
     """Seconds ``begin`` to ``end``, each complete as soon as it is over."""
     for second in range(begin, end + 1):
         if finished:
-            one.window.add(load(second, finished), None)
+            one.window.add(load_of(second, finished), None)
         one.close(second)
 
 
@@ -67,7 +53,7 @@ def test_what_came_late_fills_the_seconds_and_nothing_is_unknown() -> None:
     one = scaler(Window())
     live(one, BEGIN, BEGIN + 600)
     for second in range(BEGIN + 601, BEGIN + 661):
-        one.window.add(load(second, 80), None)
+        one.window.add(load_of(second, 80), None)
     assert one.close(BEGIN + 660)
     outlook = one.foresight.forecaster.outlook
     assert outlook is not None
@@ -78,17 +64,17 @@ def test_what_came_late_fills_the_seconds_and_nothing_is_unknown() -> None:
 def test_of_pauses_shorter_than_a_step_nothing_is_unknown() -> None:
     window = Window()
     for second in range(BEGIN, BEGIN + 60, 5):
-        window.add(load(second), None)
+        window.add(load_of(second, EACH), None)
     assert window.missed(BEGIN + 20, BEGIN + 58) is None
     assert window.first == BEGIN
 
 
 def test_a_pod_that_is_heard_of_is_a_word() -> None:
     window = Window()
-    window.add(load(BEGIN), None)
+    window.add(load_of(BEGIN, EACH), None)
     for second in range(BEGIN + 5, BEGIN + 60, 5):
         pods = {"p": PodGauge(at_us=second * 1_000_000, in_flight=0)}
-        window.add(load(second, 0, pods), None)
+        window.add(load_of(second, 0, pods=pods), None)
     assert window.missed(BEGIN + 1, BEGIN + 58) is None
     assert window.missed(BEGIN + 56, BEGIN + 70) == BEGIN + 71
 

@@ -28,7 +28,7 @@ from models.effect import (
 from models.fleet import Fleet, MemberState
 from models.step import SpecChange, Step
 from models.window import Window
-from tests.models.fleets import BEGIN, W, agent
+from tests.models.fleets import BEGIN, W, agent, load_of
 
 FAST, SLOW = sketch.bucket(200_000), sketch.bucket(3_000_000)
 LIMIT_S, BUDGET = 1.0, 0.01
@@ -39,15 +39,9 @@ def load(second: int, fast: int, slow: int, *, replicas: int | None = None) -> L
     gauge = ReplicaGauge(
         at_us=second * 1_000_000, desired=replicas or 0, ready=replicas or 0, starting=0
     )
-    return Load(
-        workload=W,
-        second=second,
-        source=0,
-        block=second,
-        reach=second,
-        sent_us=second * 1_000_000,
-        events=fast + slow,
-        finished=fast + slow,
+    return load_of(
+        second,
+        fast + slow,
         latency_count=fast + slow,
         latency={bucket: count for bucket, count in told.items() if count},
         replicas={} if replicas is None else {"default": gauge},

@@ -13,9 +13,9 @@ from models.merge import Merge
 from models.shares import KEPT, Shares
 from models.sums import MAX_TENANTS, OTHER_TENANTS
 from models.window import Window
+from tests.models.fleets import W, load_of
 
-WORKLOAD = "prod/bot"
-PHASE = phase_of(WORKLOAD)
+PHASE = phase_of(W)
 BEGIN = 1_700_000_000 + PHASE
 
 
@@ -29,17 +29,7 @@ def load(
 ) -> Load:
     """A partial; ``finished`` is of all, None: of those who are named."""
     finished = sum(tenants.values()) if finished is None else finished
-    return Load(
-        workload=WORKLOAD,
-        second=second,
-        source=0,
-        block=block,
-        reach=reach,
-        sent_us=second * 1_000_000,
-        events=finished,
-        finished=finished,
-        tenants=tenants,
-    )
+    return load_of(second, finished, block=block, reach=reach, tenants=tenants)
 
 
 def metered(window: Window) -> DemandMeter:
@@ -66,8 +56,8 @@ def test_partials_in_any_order_and_twice_give_the_same_counts(seed: int) -> None
         other.add(partial)
     for step in range(3):
         begin = BEGIN + step * STEP_S
-        assert one.window(WORKLOAD).tenants(begin) == other.window(WORKLOAD).tenants(begin)
-    assert other.window(WORKLOAD).tenants(BEGIN) == {
+        assert one.window(W).tenants(begin) == other.window(W).tenants(begin)
+    assert other.window(W).tenants(BEGIN) == {
         name: sum(partial.tenants.get(name, 0) for partial in finals[:4]) for name in "abc"
     }
 
@@ -75,12 +65,12 @@ def test_partials_in_any_order_and_twice_give_the_same_counts(seed: int) -> None
 def test_a_restart_between_two_partials_of_a_block_counts_nothing_twice() -> None:
     lived, merge = Merge(lateness_s=1.0), Merge(lateness_s=1.0)
     lived.add(load(BEGIN, {"a": 3}, reach=1))
-    state = lived.window(WORKLOAD).state()
-    partials = lived.open_partials({WORKLOAD})[WORKLOAD]
-    merge.restore_window(WORKLOAD, Window.restored(state), partials)
+    state = lived.window(W).state()
+    partials = lived.open_partials({W})[W]
+    merge.restore_window(W, Window.restored(state), partials)
     for each in (lived, merge):
         each.add(load(BEGIN, {"a": 5, "b": 1}, reach=2))
-        assert each.window(WORKLOAD).tenants(BEGIN) == {"a": 5, "b": 1}
+        assert each.window(W).tenants(BEGIN) == {"a": 5, "b": 1}
         each.progress(
             Progress(
                 sources=1,
@@ -88,7 +78,7 @@ def test_a_restart_between_two_partials_of_a_block_counts_nothing_twice() -> Non
             )
         )
         assert each.add(load(BEGIN, {"a": 9}, reach=3)) is None  # An echo of a block that is done.
-    assert merge.window(WORKLOAD).state() == lived.window(WORKLOAD).state()
+    assert merge.window(W).state() == lived.window(W).state()
 
 
 def test_steps_leave_and_names_are_bounded() -> None:

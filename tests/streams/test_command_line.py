@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab.fluid.registry import POLICIES
-from models.domain.decision import Epoch, Reason
+from models.domain.decision import Alternative, Epoch, Reason
 from streams.cli import COMMANDS, group
 from streams.cli.explain import explanation, moment
 from streams.cli.options import misspelt
@@ -180,6 +180,22 @@ def test_an_explanation_tells_the_whole_story() -> None:
     text = explanation(made, None)
     for part in ("2 → 7", "burst", "Why 7", "no outcome yet", "not known"):
         assert part in text
+
+
+def test_where_one_fewer_is_as_safe_it_is_said_what_speaks_against_it() -> None:
+    made = decision(7, 3)
+    (after,) = made.to.replicas.values()
+
+    def told(*chances: float) -> str:
+        near = range(after - 1, after + 2)
+        others = tuple(
+            Alternative(replicas=count, cost_per_hour=None, overload_probability=chance)
+            for count, chance in zip(near, chances, strict=True)
+        )
+        return explanation(msgspec.structs.replace(made, alternatives=others), None)
+
+    assert "Chances are counted" in told(0.026, 0.026, 0.026)
+    assert "Chances are counted" not in told(0.033, 0.026, 0.025)
 
 
 def test_what_is_not_known_has_no_unit_in_an_explanation() -> None:

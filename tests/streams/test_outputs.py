@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from streams.cli import group
 from streams.cli.outputs import writable, written
 
+SHIPPED = Path(__file__).parents[2] / "lab/traces/data/azure_llm_code_2023.csv.gz"
 TRACE = "step,value\n" + "".join(f"{step},{600 + step}\n" for step in range(40))
 
 
@@ -114,3 +115,11 @@ def test_two_names_of_one_file_are_one_output(folder: Path) -> None:
     with pytest.raises(click.UsageError, match="--json and --series"):
         writable({"--json": "there/new", "--series": "same/new"})
     writable({"--json": "there/new", "--series": "there/other"})
+
+
+def test_in_a_pipe_no_line_of_a_table_ends_in_blanks_and_none_is_cut() -> None:
+    words = ["backtest", "--policies", "hpa,kpa", "--startup", "20", "--trace", str(SHIPPED)]
+    result = CliRunner().invoke(group, words)
+    assert result.exit_code == 0
+    assert "acts/h\n" in result.output
+    assert not [line for line in result.output.splitlines() if line != line.rstrip()]

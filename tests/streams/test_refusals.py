@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from click.testing import CliRunner
 
-from models.domain.decision import Alternative
 from streams.cli import group
-from streams.cli.explain import explanation
-from tests.actuators.test_dispatcher import decision
 
 TRACE = "lab/traces/data/azure_llm_code_2023.csv.gz"
 
@@ -60,33 +56,9 @@ def test_a_value_that_is_no_demand(command: str, tmp_path: Path) -> None:
     assert "a value of 1e+300 in 60 s is more than 1e+09 a second" in output
 
 
-def test_in_a_pipe_no_line_of_a_table_ends_in_blanks_and_none_is_cut() -> None:
-    words = ["backtest", "--policies", "hpa,kpa", "--startup", "20", "--trace"]
-    code, output = said(*words, TRACE)
-    assert code == 0
-    assert "acts/h\n" in output
-    assert not [line for line in output.splitlines() if line != line.rstrip()]
-
-
 def test_where_nothing_moves_it_is_said_what_the_figures_mean(tmp_path: Path) -> None:
     path = tmp_path / "still.60s.csv"
     path.write_text("step,value\n" + "".join(f"{step},0\n" for step in range(120)))
     code, output = said("forecast-eval", "--trace", str(path), "--horizon", "60")
     assert code == 0
     assert "the scored half is 0 throughout: the last value is never wrong" in output
-
-
-def test_where_one_fewer_is_as_safe_it_is_said_what_speaks_against_it() -> None:
-    made = decision(7, 3)
-    (after,) = made.to.replicas.values()
-
-    def told(*chances: float) -> str:
-        near = range(after - 1, after + 2)
-        others = tuple(
-            Alternative(replicas=count, cost_per_hour=None, overload_probability=chance)
-            for count, chance in zip(near, chances, strict=True)
-        )
-        return explanation(msgspec.structs.replace(made, alternatives=others), None)
-
-    assert "Chances are counted" in told(0.026, 0.026, 0.026)
-    assert "Chances are counted" not in told(0.033, 0.026, 0.025)
