@@ -49,6 +49,8 @@ class Worker:
         self.clock = clock
         self.metrics = Metrics()
         self.outbox = Outbox(settings)
+        self.outcomes = Outbox(settings)
+        """Of the role actuate alone; started where a worker has it."""
         self.table = SpecTable(settings)
         self.actuator = actuator
         self._given = tuple(specs)
@@ -75,6 +77,7 @@ class Worker:
             settings,
             clock=self.clock,
             outbox=outbox,
+            outcomes=self.outcomes,
             specs=self.table,
             actuator=self.actuator,
             metrics=metrics,
@@ -90,6 +93,8 @@ class Worker:
             if found:
                 raise topics.TopicsError("\n".join(found))
         await self.outbox.start()
+        if "actuate" in self.settings.roles:
+            await self.outcomes.start()
         await self.table.start()
         await self.publish(self._given)
         await self.web.start()
@@ -143,7 +148,7 @@ class Worker:
         stopped = await _by(ends_at, (role.stop() for role in roles))
         if ends_at is not None and not (settled and stopped):
             return False  # The rest would wait for the same broker.
-        rest = (self.web.stop(), self.table.stop(), self.outbox.stop())
+        rest = (self.web.stop(), self.table.stop(), self.outbox.stop(), self.outcomes.stop())
         return await _by(ends_at, rest) and settled and stopped
 
 

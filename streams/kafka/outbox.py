@@ -1,4 +1,4 @@
-"""Outbox: the one producer of a worker; every send is a future that somebody awaits.
+"""Outbox: a producer; every send is a future that somebody awaits.
 
 Rule: acks=all and idempotence always; a record is done when the broker has said so, and a send
 that failed for good ends the worker: what was read is read again, nothing is skipped.
@@ -23,7 +23,10 @@ who come later do not wait behind him: a busy worker's progress found no room fo
 
 
 class Outbox:
-    """Sends records to topics of the table."""
+    """Sends records to topics of the table.
+
+    A worker has one, and the role actuate another, which ``Teller`` gives the reason for.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is connected before ``start``."""

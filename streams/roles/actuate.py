@@ -32,6 +32,7 @@ from streams.metrics import Metrics
 from streams.roles.answered import answered_since
 from streams.roles.replicas import ReplicaReports
 from streams.roles.role import RoleService
+from streams.roles.teller import Teller
 from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
 from streams.specs_table import SpecTable
@@ -64,11 +65,12 @@ class Actuate(RoleService):
         *,
         clock: Clock,
         outbox: Outbox,
+        outcomes: Outbox,
         specs: SpecTable,
         actuator: Actuator,
         metrics: Metrics,
     ) -> None:
-        """``actuator`` is the platform; it is closed by whoever made it."""
+        """``actuator`` is the platform, ``outcomes`` a producer for them alone: the caller's."""
         super().__init__(settings)
         self._outbox = outbox
         self._specs = specs
@@ -87,8 +89,6 @@ class Actuate(RoleService):
         """Set whenever one of the unsent is not any more; waiting for all takes as many calls."""
         self._unsent: set[asyncio.Task[None]] = set()
         """Those of them that have an outcome, which the broker has not acknowledged."""
-        self._sending: set[asyncio.Task[None]] = set()
-        """Those of these that are ours to tell, and on their way."""
         self._ours: dict[str, asyncio.Task[None]] = {}
         """What was on its way when partitions were assigned: it is not answered again."""
         self._told: dict[str, None] = {}
@@ -98,6 +98,7 @@ class Actuate(RoleService):
         self._held: dict[int, set[str]] = {}
         """Per partition that catches up: workloads whose newest decision waits for the end."""
         self._lease = Lease(session_timeout_s=settings.session_timeout_s)
+        self._teller = Teller(outcomes, owner=self._owner)
         self._read: dict[int, int] = {}
         self._caught_up_at: dict[int, int] = {}
         self._partitions = 0
@@ -128,7 +129,8 @@ class Actuate(RoleService):
         self._answered.clear()
         self._read.clear()
         await self._give_up()
-        self._ours = {name: task for name, task in self._open.items() if task in self._sending}
+        sending = self._teller.sending
+        self._ours = {name: task for name, task in self._open.items() if name in sending}
         self._open = {}
         topic = self.settings.topic_prefix + self.topic
         tps = [TP(topic, number) for number in partitions]
@@ -216,21 +218,19 @@ class Actuate(RoleService):
         if task is not None:
             self._unsent.add(task)
             task.add_done_callback(self._fewer_unsent)
-        if not await self._lease.held(self.consumer._thread, generation):  # noqa: SLF001
+        if not await self._teller.tell(outcome, generation):
             log.info("%s: %s, which its new owner tells", decision.id, outcome.result)
             raise asyncio.CancelledError
-        if task is not None:
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
         cause = decision.inputs.cause
         if outcome.result is Result.APPLIED and cause is not None:
             self._metrics.reaction_seconds.observe(max(outcome.at - cause.at, 0.0))
         self._metrics.outcomes.labels(outcome.result.value, outcome.why).inc()
-        sent = await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
-        await sent
         self._told[decision.id] = None
         if len(self._told) > TOLD:
             del self._told[next(iter(self._told))]
+
+    async def _owner(self, generation: int) -> bool:
+        return await self._lease.held(self.consumer._thread, generation)  # noqa: SLF001
 
     def _over(self, decision: str, task: asyncio.Task[None]) -> None:
         if self._open.get(decision) is task:

@@ -66,6 +66,7 @@ class Rig:
             settings,
             clock=self.clock,
             outbox=self.outbox,
+            outcomes=self.outbox,
             specs=self.table,
             actuator=self.platform,
             metrics=Metrics(),

@@ -1,0 +1,87 @@
+"""Teller: outcomes to Kafka in rounds, each behind a fresh look at who owns the partitions.
+
+Rule: an outcome that may be told never waits in the producer.  aiokafka holds back what goes to a
+broker that has not answered its last request, and a worker that slept meanwhile would send it when
+it wakes.  So outcomes have a producer of their own, and a round begins, with the owner asked anew,
+when the broker has acknowledged the last.
+Flow: Actuate -> foretide.outcomes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from itertools import islice, takewhile
+from typing import NamedTuple
+
+from models.domain.outcome import Outcome
+from streams import codec
+from streams.kafka.outbox import Outbox, acknowledged
+
+ROUND = 200
+"""Outcomes in a round at most: a batch that is not full, so that none waits for another's."""
+
+
+class _Waiting(NamedTuple):
+    outcome: Outcome
+    generation: int
+    told: asyncio.Future[bool]
+
+
+class Teller:
+    """The outcomes of one actuate role."""
+
+    def __init__(self, outbox: Outbox, *, owner: Callable[[int], Awaitable[bool]]) -> None:
+        """``outbox`` carries nothing else; ``owner``: whether a generation's assignment holds."""
+        self.sending: set[str] = set()
+        """Decisions whose outcome is on its way and not acknowledged."""
+        self._outbox = outbox
+        self._owner = owner
+        self._waiting: deque[_Waiting] = deque()
+        self._rounds: asyncio.Task[None] | None = None
+
+    async def tell(self, outcome: Outcome, generation: int) -> bool:
+        """True: the broker has it.  False: it is the partition's new owner's to tell.
+
+        ``generation`` is the assignment that the decision was read in.  Raises what the producer
+        raises; cancelled, it may be told all the same.
+        """
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(outcome, generation, told))
+        if self._rounds is None:
+            self._rounds = asyncio.create_task(self._tell())
+        return await told
+
+    async def _tell(self) -> None:
+        try:
+            while self._waiting:
+                await self._round()
+        finally:
+            self._rounds = None
+
+    async def _round(self) -> None:
+        generation = self._waiting[0].generation
+        found: list[_Waiting] = []
+        try:
+            owner = await self._owner(generation)
+            same = takewhile(lambda one: one.generation == generation, self._waiting)
+            found = list(islice(same, ROUND))
+            if owner:
+                self.sending = {one.outcome.decision for one in found}
+                await acknowledged([await self._send(one.outcome) for one in found])
+            for one in found:
+                if not one.told.done():  # Else whoever waited was cancelled.
+                    one.told.set_result(owner)
+        except Exception as error:  # noqa: BLE001  Theirs who wait, and by them the worker's.
+            for one in found or self._waiting:
+                if not one.told.done():
+                    one.told.set_exception(error)
+        finally:
+            self.sending = set()
+            for one in found or tuple(self._waiting):
+                self._waiting.popleft()
+                one.told.cancel()  # Nothing, where it is done.
+
+    async def _send(self, outcome: Outcome) -> asyncio.Future[object]:
+        return await self._outbox.send("outcomes", codec.encode(outcome), key=outcome.workload)
