@@ -39,9 +39,11 @@ def verdict(rows: Sequence[Row], budget: float, scored_s: float) -> Verdict:
     kept = [row for row in fair if _violation(row) <= budget]
     ours = next((row for row in fair if row.policy == OURS), None)
     tuned = next((row for row in reached if row.policy == "hpa-tuned"), None)
+    static = next((row for row in reached if row.policy == "static"), None)
     details = [
         _ours(ours, kept),
         _best_hpa(ours, tuned, budget),
+        _still(ours, tuned, static, budget),
         _missed(fair, budget),
         _short(scored_s),
     ]
@@ -111,6 +113,19 @@ def _best_hpa(ours: Row | None, tuned: Row | None, budget: float) -> str:
     return (
         "Against the best HPA for this very trace, which only hindsight can pick "
         f"({share(_violation(tuned))} violations), it cost {change}."
+    )
+
+
+def _still(ours: Row | None, tuned: Row | None, static: Row | None, budget: float) -> str:
+    """Where a number that never changes would have been cheaper than ours and the best HPA."""
+    if ours is None or static is None or max(map(_violation, (ours, static))) > budget:
+        return ""
+    rivals = [row for row in (ours, tuned) if row is not None]
+    if any(_cost(static) >= _cost(row) or _close(static, row) for row in rivals):
+        return ""
+    return (
+        "A number of replicas that never changes, picked in hindsight as well, would have cost "
+        f"{_less(static, ours)} less than Foretide."
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.cli import cautions, gaps, options, outputs, recordings, rows, trials
+from streams.cli.bars import bars
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -201,7 +202,7 @@ def command(
         hours=hours,
         compose=recipe,
     )
-    with trials.progress() as progress:
+    with bars() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
     if "-" not in {json_out, series_out}:
         _show(found, composed)

@@ -6,8 +6,7 @@ Rule: progress on stderr, results on stdout and in files; files are written when
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import click
 
 from streams.cli import cautions, gaps, outputs, trials
 from streams.cli.backtest import FORMATS
+from streams.cli.bars import bars
 
 if TYPE_CHECKING:
     from lab.forecast import Row
@@ -105,8 +105,9 @@ def command(
             *_rounded(series, horizons),
         ]
     )
-    with _progress(horizons) as progress:
-        rows = evaluate(series, horizons, progress)
+    with bars() as begin:
+        told = {horizon: begin(f"{horizon} s ahead") for horizon in horizons}
+        rows = evaluate(series, horizons, lambda horizon, share: told[horizon](share))
     left_out = _left_out(rows, series, horizons)
     if not any(row.scored for row in rows):
         raise click.ClickException(
@@ -168,22 +169,6 @@ def _left_out(rows: Sequence[Row], series: Series, horizons: Sequence[int]) -> l
             why = f"shorter than a step of {series.step_s} s"
         told.append(f"{horizon} s ahead is left out: {why}")
     return told
-
-
-@contextmanager
-def _progress(horizons: Sequence[int]) -> Iterator[Callable[[int, float], None]]:
-    """A bar a horizon on stderr, gone when all is done."""
-    from rich.console import Console  # noqa: PLC0415 - heavy
-    from rich.progress import Progress  # noqa: PLC0415 - heavy
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks = {horizon: bars.add_task(f"{horizon} s ahead", total=1.0) for horizon in horizons}
-
-        def told(horizon_s: int, share: float) -> None:
-            bars.update(tasks[horizon_s], completed=share)
-
-        yield told
 
 
 def _write(rows: Sequence[Row], path: str) -> None:

@@ -10,18 +10,16 @@ import difflib
 import math
 import signal
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
 from streams.kafka.security import SecurityError
+from streams.plain import plain
 from streams.settings import Settings
 from streams.topics import TopicsError
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -53,17 +51,11 @@ def settings(**given: Any) -> Settings:  # noqa: ANN401 - settings by name
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in fault['loc'])}: "
-            f"{fault['msg'].removeprefix('Value error, ')}{_not(fault)} "
+            f"{'.'.join(str(part) for part in fault['loc'])}: {plain(fault)} "
             f"(FORETIDE_{str(fault['loc'][0]).upper()})"
             for fault in error.errors()
         ]
         raise click.UsageError("\n".join(lines)) from error
-
-
-def _not(fault: ErrorDetails) -> str:
-    given = f", not {fault['input']!r}"
-    return "" if fault["msg"].endswith(given) else given
 
 
 def misspelt(environment: Iterable[str]) -> list[str]:

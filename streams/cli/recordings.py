@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -22,6 +22,18 @@ NAMES = "--from", "--from-log"
 """One option, alike wherever a recording is read; the second name is the older one."""
 
 
+class _Folder(click.Path):
+    """A folder that is there; who has none is told where they come from."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, file_okay=False, path_type=Path)
+
+    def fail(
+        self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None
+    ) -> NoReturn:
+        super().fail(f"{message} `foretide demo` and `foretide record` make one.", param, ctx)
+
+
 def source(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option of a recording's folder, or of the step log's topic; ``text`` is its help."""
     return click.option(*NAMES, "log", metavar="FOLDER|TOPIC", help=text)
@@ -31,9 +43,8 @@ def folder(
     text: str, *, required: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option of a recording's folder; ``text`` is its help."""
-    there = click.Path(exists=True, file_okay=False, path_type=Path)
     return click.option(
-        *NAMES, "folder", required=required, type=there, metavar="FOLDER", help=text
+        *NAMES, "folder", required=required, type=_Folder(), metavar="FOLDER", help=text
     )
 
 

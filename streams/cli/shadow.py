@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.cli import cautions, gaps, options, outputs, recordings, rows, trials
+from streams.cli.bars import bars
 
 if TYPE_CHECKING:
     from lab.fluid.backtest import Backtest
@@ -90,7 +91,7 @@ def command(
     cautions.say(cautions.of_spec(recorded.spec))
     cautions.say(cautions.of_capacity(recorded.spec, ("foretide",), trial, assumed=False))
     cautions.say(cautions.of_trial(trial))
-    with trials.progress() as progress:
+    with bars() as progress:
         found = shadow(trial, ran, spec=cautions.alone(recorded.spec), progress=progress)
     if json_out != outputs.STDOUT:
         _show(recorded, found, composed.told)

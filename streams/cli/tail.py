@@ -48,18 +48,18 @@ async def _tail(
     settings: Settings, what: str, *, as_json: bool, from_start: bool, follow: bool
 ) -> None:
     from streams import codec  # noqa: PLC0415 - heavy
-    from streams.kafka.reader import read  # noqa: PLC0415 - heavy
+    from streams.kafka.reader import logged  # noqa: PLC0415 - heavy
 
     show: dict[str, Any] = {
-        "decisions": lambda v: decision_line(codec.decision(v)),
-        "forecasts": lambda v: forecast_line(codec.forecast(v)),
-        "outcomes": lambda v: outcome_line(codec.outcome(v)),
-        "rejected": lambda v: rejected_line(codec.rejected(v)),
+        "decisions": lambda v, _: decision_line(codec.decision(v)),
+        "forecasts": lambda v, _: forecast_line(codec.forecast(v)),
+        "outcomes": lambda v, _: outcome_line(codec.outcome(v)),
+        "rejected": lambda v, at: f"{_clock(at)} {rejected_line(codec.rejected(v))}",
     }
     told: set[tuple[str, int, int, int | None]] = set()
-    async for value in read(settings, what, from_start=from_start, follow=follow):
+    async for value, at in logged(settings, what, from_start=from_start, follow=follow):
         try:
-            line = show[what](value)
+            line = show[what](value, at)
         except codec.REFUSALS as error:
             options.unreadable(what, *codec.why(error, value))
             continue

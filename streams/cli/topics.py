@@ -53,7 +53,7 @@ def create(*, bootstrap: str | None, partitions: int | None, replication: int | 
         click.echo(f"{what:8} {name}")
 
 
-@command.command("describe")
+@command.command("describe", short_help="Print each topic's partitions, retention, key.")
 @options.bootstrap
 def describe(*, bootstrap: str | None) -> None:
     """Print each topic's name, partitions there are, retention and key."""
@@ -72,7 +72,7 @@ def describe(*, bootstrap: str | None) -> None:
         click.echo(f"{settings.topic_prefix + name:22} {there:14} {kept:10} key: {topic.key}")
 
 
-@command.command("check")
+@command.command("check", short_help="Hold the cluster to what a worker needs.")
 @options.bootstrap
 def check(*, bootstrap: str | None) -> None:
     """Compare the cluster's topics with what a worker needs; exits with 1 where they differ."""

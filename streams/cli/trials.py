@@ -6,8 +6,6 @@ Rule: whatever is wrong is told with the option that says it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,6 @@ import click
 from streams.cli import cautions, gaps
 
 if TYPE_CHECKING:
-    from lab.fluid.run import Progress
     from lab.fluid.trial import Trial
     from lab.traces import Composed, Series
     from models.domain.spec import AgentScaler
@@ -148,6 +145,9 @@ def shaped(series: Series, hours: float | None, recipe: str | None, source: str)
                 f"which is {LEAST_STEPS * step_s / 3600:.3g} h",
                 param_hint="--hours",
             )
+        if steps > len(series.values):
+            whole_h = len(series.values) * step_s / 3600
+            click.echo(f"{source} has {whole_h:.3g} h: --hours {hours:g} is all of it", err=True)
         series = series.first(hours)
     gaps.refuse(series, source)
     gaps.unscored(series, source)
@@ -174,40 +174,3 @@ def scaler(path: Path) -> AgentScaler:
             param_hint="--spec",
         )
     return found.scalers[0]
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], Progress]]:
-    """A bar a policy on stderr, gone when all is done; nothing where that is no terminal."""
-    from rich.console import Console  # noqa: PLC0415 - heavy
-    from rich.progress import (  # noqa: PLC0415 - heavy
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
-        tasks: dict[str, int] = {}
-
-        def begin(name: str) -> Callable[[float], None]:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=1.0)
-            task = tasks[name]
-
-            def told(share: float) -> None:
-                bars.update(task, completed=share)  # type: ignore[arg-type]
-
-            return told
-
-        yield begin

@@ -5,7 +5,9 @@ Rule: reads every partition, leaves no trace in the broker.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
@@ -14,10 +16,26 @@ from streams.settings import Settings
 from streams.topics import TopicsError
 
 
+class Logged(NamedTuple):
+    """A record's value, and its append time in Unix seconds."""
+
+    value: bytes
+    at: float
+
+
 async def read(
     settings: Settings, topic: str, *, from_start: bool, follow: bool
 ) -> AsyncIterator[bytes]:
-    """Values of a topic; without ``follow`` up to the present end.
+    """The values of ``logged``."""
+    async with aclosing(logged(settings, topic, from_start=from_start, follow=follow)) as found:
+        async for one in found:
+            yield one.value
+
+
+async def logged(
+    settings: Settings, topic: str, *, from_start: bool, follow: bool
+) -> AsyncGenerator[Logged]:
+    """Records of a topic; without ``follow`` up to the present end.
 
     Raises ``TopicsError`` where there is no such topic.
     """
@@ -40,7 +58,7 @@ async def read(
             records = [record for found in fetched.values() for record in found]
             for record in sorted(records, key=lambda r: r.timestamp):
                 if record.value is not None:
-                    yield record.value
+                    yield Logged(record.value, record.timestamp / 1000)
     finally:
         await consumer.stop()
 

@@ -6,14 +6,15 @@ Rule: positions come from the YAML's own nodes; pydantic's faults are mapped ont
 from __future__ import annotations
 
 import difflib
-import reprlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from models.domain.spec import AgentScaler, Pool
+from streams.plain import plain
 from streams.specs.fault import Fault, Specs
 
 MAX_BYTES = 1024 * 1024
@@ -110,8 +111,9 @@ class _Reading:
             spec = KINDS[kind].model_validate_json(_json(content))
         except ValidationError as error:
             for problem in error.errors():
-                message = problem["msg"] + _instead(problem["msg"], problem["input"])
-                self._problem(file, node, problem["loc"], problem["type"], message, KINDS[kind])
+                self._problem(
+                    file, node, problem["loc"], problem["type"], plain(problem), KINDS[kind]
+                )
             return
         except (TypeError, ValueError) as error:
             self.fault(file, node, "", f"not expressible as JSON: {error}")
@@ -226,11 +228,9 @@ class _Reading:
         where, known = _deepest(node, path)
         if kind == "extra_forbidden":
             name = str(path[-1])
-            close = difflib.get_close_matches(name, sorted(_names(model)), n=1)
-            message = f"unknown field {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+            message = f"unknown field {name!r}{_instead(name, _names(model, path[:-1]))}"
         elif kind == "missing":
             message = f"{path[-1]!r} is missing"
-        message = message.removeprefix("Value error, ")
         self.fault(file, where, _dotted(known if kind != "missing" else path), message)
 
     def _duplicates(self, file: str, node: yaml.Node, path: Path_) -> None:
@@ -258,26 +258,39 @@ class _Reading:
             )
 
 
-def _instead(message: str, given: object) -> str:
-    """What was given in place of what a message says is expected, where that is short."""
-    if not message.startswith("Input should") or isinstance(given, (dict, list)):
-        return ""
-    return f", not {reprlib.repr(given)}"
-
-
 def _numbered(spec: AgentScaler) -> bool:
     """Whether all its pods are of StatefulSets."""
     targets = [spec.spec.target, *(variant.target for variant in spec.spec.variants)]
     return all(target.kind == "StatefulSet" for target in targets if target is not None)
 
 
-def _names(model: type[AgentScaler | Pool]) -> set[str]:
-    """All field names anywhere in a kind, as users write them."""
-    names: set[str] = set()
-    schema = model.model_json_schema(by_alias=True)
-    for definition in [schema, *schema.get("$defs", {}).values()]:
-        names.update(definition.get("properties", {}))
-    return names
+def _instead(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are: {', '.join(known)}" if known else ""
+
+
+def _names(model: type[AgentScaler | Pool], path: Path_) -> list[str]:
+    """Names that a mapping at ``path`` may have, as users write them."""
+    whole = model.model_json_schema(by_alias=True)
+
+    def meant(schema: dict[str, Any]) -> dict[str, Any]:
+        for found in [schema, *schema.get("anyOf", ())]:
+            if "$ref" in found:
+                definition: dict[str, Any] = whole["$defs"][found["$ref"].rpartition("/")[2]]
+                return definition
+            if "items" in found:
+                return dict(found)
+        return schema
+
+    at: dict[str, Any] = whole
+    for part in path:
+        of = meant(at)
+        at = (
+            of.get("items", {}) if isinstance(part, int) else of.get("properties", {}).get(part, {})
+        )
+    return sorted(meant(at).get("properties", {}))
 
 
 def _find(node: yaml.Node, path: Path_) -> yaml.Node | None:

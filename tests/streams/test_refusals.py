@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from streams.cli import group
+from streams.cli import bars, group
 
 TRACE = "lab/traces/data/azure_llm_code_2023.csv.gz"
 
@@ -62,3 +63,46 @@ def test_where_nothing_moves_it_is_said_what_the_figures_mean(tmp_path: Path) ->
     code, output = said("forecast-eval", "--trace", str(path), "--horizon", "60")
     assert code == 0
     assert "the scored half is 0 throughout: the last value is never wrong" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("PARTITIONS", "x", "partitions: must be a whole number, not 'x'"),
+        ("SESSION_TIMEOUT_S", "-1", "session_timeout_s: must be more than 0, not '-1'"),
+        ("LINGER_MS", "5000", "linger_ms: must be at most 1000, not '5000'"),
+        ("ROLES", "act", "must be 'aggregate', 'plan', 'allocate' or 'actuate', not 'act'"),
+    ],
+)
+def test_a_setting_that_is_none_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(f"FORETIDE_{name}", value)
+    code, output = said("topics", "check")
+    assert code == 2
+    assert f"{says} (FORETIDE_{name})" in output
+
+
+def test_a_recording_that_is_not_there_is_told_where_they_come_from() -> None:
+    code, output = said("replay", "--from", "nowhere")
+    assert code == 2
+    assert "'nowhere' does not exist. `foretide demo` and `foretide record` make one." in output
+
+
+def test_more_hours_than_there_are_is_said_to_be_all() -> None:
+    command = ("backtest", "--trace", TRACE, "--policies", "hpa", "--hours")
+    code, output = said(*command, "5")
+    assert code == 0
+    assert "--trace has 0.95 h: --hours 5 is all of it" in output
+    assert "is all of it" not in said(*command, "0.9")[1]
+
+
+def test_where_there_is_no_terminal_long_work_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("backtest", "--trace", TRACE, "--policies", "hpa")
+    _, quick = said(*command)
+    assert "%, after" not in quick
+    monkeypatch.setattr(bars, "LINE_EVERY_S", 0.0)
+    _, output = said(*command)
+    assert re.search(r"^hpa: \d+%, after \d+ s$", output, re.MULTILINE)

@@ -77,8 +77,23 @@ def test_an_unquoted_off_has_an_error_of_its_own(tmp_path: Path) -> None:
         ("kind: AgentScaler\n? [1]\n: 2\n", "F:2:3: not plain YAML: found unhashable key"),
         ("kind: !!python/name:os.x y\n", "F:1:7: not plain YAML"),
         ("kind: Pool\nmade: 2024-13-45\n", "not plain YAML: month must be in 1..12"),
-        (HEAD + "  weight: heavy\n", "Input should be a valid number, not 'heavy'"),
-        (HEAD + "  replicas: 5\n", "F:6:13: spec.replicas: Input should be an object, not 5"),
+        (HEAD + "  weight: heavy\n", "must be a number, not 'heavy'"),
+        (
+            HEAD + "  slo: {latencySeconds: 1, violations: 1}\n",
+            "violations: must be less than 1 (a share: 1 % is 0.01), not 1",
+        ),
+        (HEAD + "  replicas: {min: 1.5}\n", "replicas.min: must be a whole number, not 1.5"),
+        (HEAD + "  slo: {latencySeconds: 1, seconds: 3}\n", "'seconds'; there are: latencySecon"),
+        (
+            HEAD + "  behavior: {scaleUp: {policies: [{typ: Pods, value: 1, periodSeconds: 9}]}}\n",
+            "spec.behavior.scaleUp.policies[0].type: 'type' is missing",
+        ),
+        (
+            HEAD + "  schedules: [{start: 0 8 * * *, end: 0 9 * * *, where: UTC}]\n",
+            "unknown field 'where'; there are: end, max, min, start, timezone",
+        ),
+        (HEAD + "  replicas: {mim: 1}\n", "unknown field 'mim'; did you mean 'min'?"),
+        (HEAD + "  replicas: 5\n", "F:6:13: spec.replicas: must be a mapping, not 5"),
     ],
 )
 def test_nonsense_is_told_apart(tmp_path: Path, text: str | bytes, says: str) -> None:

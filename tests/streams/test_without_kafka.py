@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -217,6 +218,13 @@ async def test_who_follows_a_topic_may_go_without_a_word(embedded: EmbeddedBroke
     done = await asyncio.to_thread(unread, *command)
     assert done.returncode == PIPE_CLOSED
     assert done.stderr == ""
+
+
+def test_a_rejection_is_told_with_the_time_it_was_appended(embedded: EmbeddedBroker) -> None:
+    asyncio.run(rejected_once(Settings(bootstrap=embedded.bootstrap)))
+    command = "tail", "rejected", "--from-start", "--no-follow", "--bootstrap", embedded.bootstrap
+    result = invoked(*command)
+    assert re.search(r"^\d\d:\d\d:\d\d t/0@7 not JSON \(1 bytes\)$", result.output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["meta.json", "decisions.jsonl", "steps.jsonl"])
