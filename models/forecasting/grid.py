@@ -10,7 +10,7 @@ from functools import lru_cache
 
 LEAST_KEPT = 1e-6
 """Of the past, after however long a silence (of a half-life of half a day: ten days): of nothing
-there is no inverse, and 32 bits hold no less."""
+there is no inverse."""
 
 
 @lru_cache(maxsize=64)

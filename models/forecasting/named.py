@@ -7,6 +7,7 @@ Flow: Tenants.close -> Named -> Tenants.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -102,9 +103,11 @@ class Named:
         the step.
         """
         gain = 1.0 - keep(SCORE_HALF_LIFE_S, elapsed_s)
-        scores = self._scores
-        for place, name in enumerate(self.names):
-            scores[place] += gain * (abs(values.get(name, 0.0) - near[place]) - scores[place])
+        scores = [
+            score + gain * (abs(values.get(name, 0.0) - average) - score)
+            for name, average, score in zip(self.names, near, self._scores, strict=True)
+        ]
+        self._scores = array("f", scores)
         if len(self.names) < MOST:
             return None
         self._follow(values, gain, elapsed_s, whole=whole)
@@ -112,13 +115,14 @@ class Named:
         known = [each for each in self._candidates if whole or each.name in values]
         if not known:
             return None
-        best = max(known, key=_score)
-        least = min(range(MOST), key=lambda place: (scores[place], self.names[place]))
-        if best.score <= TAKES_OVER * scores[least]:
+        if max([each.score for each in known]) <= TAKES_OVER * min(self._scores):
             return None
+        best = max(known, key=_score)
+        least = min(range(MOST), key=lambda place: (self._scores[place], self.names[place]))
+        leaves = Candidate(self.names[least], near[least], self._scores[least])
         self._candidates.remove(best)
-        self._candidates.append(Candidate(self.names[least], near[least], scores[least]))
-        self.names[least], scores[least] = best.name, best.score
+        self._candidates.append(leaves)
+        self.names[least], self._scores[least] = best.name, best.score
         return least, best.average
 
     def _follow(
@@ -139,15 +143,17 @@ class Named:
         Where there is room, or it is larger than all of them, or none was found in an hour.
         """
         candidates = self._candidates
-        held = {*self.names, *(name for name, _, _ in candidates)}
-        others = [(-value, name) for name, value in values.items() if name not in held]
+        full = len(candidates) == CANDIDATES
+        above = -math.inf
+        if full and self._looked_s < LOOKS_S:
+            above = max([candidate.average for candidate in candidates])
+        larger = [(-value, name) for name, value in values.items() if value > above]
+        held = {*self.names, *[candidate.name for candidate in candidates]}
+        others = [each for each in larger if each[1] not in held]
         if not others:
             return
         value, name = min(others)
-        if len(candidates) == CANDIDATES:
-            largest = max(candidate.average for candidate in candidates)
-            if -value <= largest and self._looked_s < LOOKS_S:
-                return
+        if full:
             candidates.remove(min(candidates, key=_score))
         candidates.append(Candidate(name, -value, 0.0))
         self._looked_s = 0.0

@@ -141,11 +141,8 @@ class Tenants:
         known = whole or gone or self._unknown(values) <= SMALL * total
         if not known or not total <= LARGEST:
             return math.nan
-        values = {
-            name: value
-            for name, value in values.items()
-            if 0.0 < value <= total and name != OTHER_TENANTS
-        }
+        values = {name: value for name, value in values.items() if 0.0 < value <= total}
+        values.pop(OTHER_TENANTS, None)
         elapsed_s = float(step_s * max(step - self._step, 1) if self._age_s else step_s)
         self._step = step
         self._join(values)
@@ -229,40 +226,53 @@ class Tenants:
         promises, size = self._promises, _packing(len(parts)).size
         while promises and (due := int.from_bytes(promises[:8], "little", signed=True)) <= step:
             if due == step:
-                self._settle(step, np.array(parts), bytes(promises[8:size]), step_s)
+                self._settle(step, parts, bytes(promises[8:size]), step_s)
             del promises[:size]
 
-    def _settle(self, step: int, values: NDArray[np.float64], promise: bytes, step_s: int) -> None:
+    def _settle(self, step: int, values: list[float], promise: bytes, step_s: int) -> None:
         """Learn of ``values`` by part, of which ``promise`` was made.
 
         All weights go down the gradient of the absolute error, and back to the prior.
         """
         parts = len(values)
-        unit, *_ = _UNIT.unpack_from(promise)
-        last = np.frombuffer(promise, "<f4", parts, 4)
+        unit, *last = np.frombuffer(promise, "<f4", parts + 1).tolist()
         packed = np.frombuffer(promise, "<f2", parts * _COUNT, 4 + 4 * parts)
-        distances = packed.astype(float).reshape(parts, _COUNT) * unit
+        distances = packed.astype(float) * unit
         elapsed_s = float(step_s * (step - self._labelled) if self._labels else step_s)
         self._labels += 1
         self._labelled = step
         kept = keep(HALF_LIFE_S, elapsed_s)
         share = max(1.0 - kept, 1.0 / self._labels)
-        changes = values - last
-        missed, scales = np.abs(changes), np.array(self._scales, dtype=float)
-        scales = np.where(scales > 0.0, scales + share * (missed - scales), missed)
+        weights = np.array(self._weights, dtype=float)
+        said = _by_part(weights * distances).tolist()
+        changes = [value - before for value, before in zip(values, last, strict=True)]
+        scales = [
+            scale + share * (abs(change) - scale) if scale > 0.0 else abs(change)
+            for scale, change in zip(self._scales, changes, strict=True)
+        ]
         self._scales = array("f", scales)
-        weights = np.array(self._weights, dtype=float).reshape(parts, _COUNT)
-        rates = RATE * np.sign(changes - (weights * distances).sum(1) / _WHOLE)
-        rates /= np.where(scales > 0.0, scales, np.inf)
-        steps = np.minimum(np.maximum(rates[:, None] * distances, -_STEP), _STEP)
-        held = weights * np.exp(steps)
-        whole = held.sum(1) + _WHOLE - weights.sum(1)
-        held *= (kept * _WHOLE / whole)[:, None]
+        rates = [
+            RATE * _sign(change - each / _WHOLE) / scale if scale > 0.0 else 0.0
+            for scale, change, each in zip(scales, changes, said, strict=True)
+        ]
+        steps = distances * np.array(rates).repeat(_COUNT)
+        held = weights * np.exp(np.minimum(np.maximum(steps, -_STEP), _STEP))
+        whole = _by_part(held) + _WHOLE - _by_part(weights)
+        held *= (kept * _WHOLE / whole).repeat(_COUNT)
         held += (1.0 - kept) * _PRIOR[0]
         self._weights = array("H", np.rint(held).astype(np.uint16).tobytes())
 
 
-_UNIT = Packing("<f")
+def _by_part(each: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over the averages of each part."""
+    sums: NDArray[np.float64] = np.add.reduce(each.reshape(-1, _COUNT), 1)
+    return sums
+
+
+def _sign(value: float) -> int:
+    return (value > 0.0) - (value < 0.0)
+
+
 _PACKINGS: dict[int, Packing] = {}
 
 
