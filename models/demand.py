@@ -12,7 +12,8 @@ from typing import Literal
 
 from models.grid import STEP_S
 from models.latencies import LATENCY_S
-from models.window import FRESH_S, SPAN, Window
+from models.seconds import SPAN
+from models.window import FRESH_S, Window
 
 SHORT_S = 3
 """The shortest window that demand is averaged over: one second is not yet a burst."""

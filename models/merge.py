@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from models.domain.load import Load, Progress
-from models.window import SPAN, Window
+from models.seconds import SPAN
+from models.window import Window
 
 
 class MergeState(Struct, frozen=True, array_like=True):

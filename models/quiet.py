@@ -11,7 +11,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from models.domain.load import Load
-from models.window import SPAN, Window
+from models.seconds import SPAN
+from models.window import Window
 
 OPEN_MOST_S = 3600
 """A start whose end nobody told (a pod that died) keeps a workload up for so long."""

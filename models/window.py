@@ -9,10 +9,8 @@ Flow: partials -> Merge -> Window -> DemandMeter.
 from __future__ import annotations
 
 import math
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -21,31 +19,11 @@ from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.grid import STEP_S, phase_of
 from models.horizon import StartUp
 from models.latencies import SLOT_S, Latencies, LatenciesState
-from models.planes import lined, planes
+from models.seconds import SPAN, Seconds, between, packed, unpacked
 from models.shares import Shares, SharesState
-
-SPAN = 80
-"""Seconds held."""
 
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
-
-_Number = TypeVar("_Number", int, float)
-
-_NARROW = "I"
-_COLUMNS = {
-    "started": "I",
-    "sessions": "I",
-    "finished": "I",
-    "dropped": "I",
-    "latency_count": "I",
-    "latency_us": "q",
-    "tokens_in_started": "q",
-    "tokens_in": "q",
-    "tokens_out": "q",
-}
-"""Sums by second, and how many bytes of a snapshot each has: 4 or 8.  In memory they have 4 until
-one of them needs more."""
 
 
 class WindowState(Struct, frozen=True, array_like=True):
@@ -106,7 +84,7 @@ class Window:
         """The newest telemetry."""
         self.in_system: array[float] | None = None
         """Requests in the system by second as pods report them; NaN: nobody said."""
-        self._sums: dict[str, array[int]] = {}
+        self._sums = Seconds()
         self._latencies = Latencies()
         self._shares: Shares | None = None
         """None: no tenant was named."""
@@ -121,10 +99,6 @@ class Window:
             self.has_starts |= load.started > 0
             if self.holds(second):
                 self._sum(load, before)
-                if load.latency:
-                    slot, newest = second // SLOT_S, (self.newest or second) // SLOT_S
-                    past = before.latency if before else {}
-                    self._latencies.add(slot, newest, load.latency, past)
         for pod, gauge in load.pods.items():
             self._observe_pod(pod, gauge)
         for variant, report in load.replicas.items():
@@ -136,6 +110,14 @@ class Window:
         at = load.sent_us / 1e6
         if self.cause is None or at >= self.cause.at:
             self.cause = Cause(source=load.source, offset=load.reach, at=at)
+
+    def _sum(self, load: Load, before: Load | None) -> None:
+        self._sums.add(load, before)
+        if load.latency:
+            slot, newest = load.second // SLOT_S, (self.newest or load.second) // SLOT_S
+            self._latencies.add(slot, newest, load.latency, before.latency if before else {})
+        if load.tenants:
+            self._share(load, before)
 
     def _share(self, load: Load, before: Load | None) -> None:
         if self._shares is None:
@@ -179,30 +161,24 @@ class Window:
         """Whether a request or a pod was heard of in ``second``, and it is still held."""
         if not self.holds(second):
             return False
-        place = second % SPAN
-        told = any(column[place] for column in self._sums.values())
-        return told or self.gauge(second) is not None
+        return self._sums.told(second) or self.gauge(second) is not None
 
     def column(self, name: str, begin: int, end: int) -> list[int]:
         """Sums of seconds ``begin`` to ``end``, both included; outside the window they are 0."""
-        column, newest = self._sums.get(name), self.newest
-        if column is None or newest is None:
+        newest = self.newest
+        if newest is None or name not in self._sums:
             return [0] * (end - begin + 1)
-        oldest = newest - SPAN
-        return [column[at % SPAN] if oldest < at <= newest else 0 for at in range(begin, end + 1)]
+        low, high = max(begin, newest - SPAN + 1), min(end, newest)
+        if low > high:
+            return [0] * (end - begin + 1)
+        return [0] * (low - begin) + self._sums.each(name, low, high) + [0] * (end - high)
 
     def total(self, name: str, begin: int, end: int) -> int:
-        """Sum of seconds ``begin`` to ``end``, both included."""
-        column = self._sums.get(name)
-        if column is None or self.newest is None:
+        """Sum of seconds ``begin`` to ``end``, both included; outside the window they are 0."""
+        if self.newest is None:
             return 0
         begin, end = max(begin, self.newest - SPAN + 1), min(end, self.newest)
-        if begin > end:
-            return 0
-        low, high = begin % SPAN, end % SPAN
-        if low <= high:
-            return sum(column[low : high + 1])
-        return sum(column[low:]) + sum(column[: high + 1])
+        return self._sums.total(name, begin, end) if begin <= end else 0
 
     def gauge(self, second: int) -> float | None:
         """Requests in the system as pods reported them in ``second``; None: nobody did."""
@@ -217,7 +193,7 @@ class Window:
         held, newest = self.in_system, self.newest
         if held is None or newest is None or begin <= newest - SPAN or end > newest:
             return None
-        found = _slice(held, begin, end)
+        found = between(held, begin, end)
         total = sum(found)
         return found if total == total else None  # noqa: PLR0124 - NaN alone is not itself
 
@@ -279,8 +255,8 @@ class Window:
             replicas=self.replicas,
             started_s=self.start_up.seen,
             cause=self.cause,
-            in_system=b"" if self.in_system is None else _bytes(self.in_system),
-            sums={name: _bytes(array(_COLUMNS[name], held)) for name, held in self._sums.items()},
+            in_system=b"" if self.in_system is None else packed(self.in_system),
+            sums=self._sums.state(),
             latencies=self._latencies.state(),
             shares={} if self._shares is None else self._shares.state(),
         )
@@ -294,10 +270,8 @@ class Window:
         made.pods, made.replicas, made.cause = state.pods, state.replicas, state.cause
         made.start_up = StartUp(state.started_s)
         if state.in_system:
-            made.in_system = _array("d", state.in_system)
-        made._sums = {
-            name: _narrow(_array(_COLUMNS[name], raw)) for name, raw in state.sums.items()
-        }
+            made.in_system = unpacked("d", state.in_system)
+        made._sums = Seconds(state.sums)
         made._latencies = Latencies(state.latencies)
         made._shares = Shares(state.shares) if state.shares else None
         return made
@@ -313,37 +287,17 @@ class Window:
     def _move(self, second: int) -> None:
         """Make ``second`` the newest, and the seconds since the one before zero."""
         newest = self.newest if self.newest is not None else second
-        columns, gauges = self._sums.values(), self.in_system
-        for at in range(max(newest + 1, second - SPAN + 1), second + 1):
-            place = at % SPAN
-            for column in columns:
-                column[place] = 0
-            if gauges is not None:
-                gauges[place] = math.nan
+        others = range(max(newest + 1, second - SPAN + 1), second + 1)
+        self._sums.clear(others)
+        if self.in_system is not None:
+            for at in others:
+                self.in_system[at % SPAN] = math.nan
         self.newest = second
         if self.first is not None and self.first <= second - SPAN:
             self.first = second - SPAN + 1
         slot = second // SLOT_S
         if slot > newest // SLOT_S:
             self._latencies.move(slot)
-
-    def _sum(self, load: Load, before: Load | None) -> None:
-        if load.tenants:
-            self._share(load, before)
-        place = load.second % SPAN
-        for name, form in _COLUMNS.items():
-            more: int = getattr(load, name)
-            if before is not None:
-                more -= getattr(before, name)
-            if more:
-                column = self._sums.get(name)
-                if column is None:
-                    column = self._sums[name] = array(_NARROW, bytes(SPAN * 4))
-                try:
-                    column[place] += more
-                except OverflowError:
-                    column = self._sums[name] = array(form, column)
-                    column[place] += more
 
     def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
         """Take in a pod's gauges; the newest counts."""
@@ -372,34 +326,6 @@ class Window:
             self.in_system[second % SPAN] = float(total)
 
 
-def _slice(ring: array[_Number], begin: int, end: int) -> list[_Number]:
-    """Seconds ``begin`` to ``end`` of a ring, all of them held."""
-    low, high = begin % SPAN, end % SPAN
-    return (ring[low : high + 1] if low <= high else ring[low:] + ring[: high + 1]).tolist()
-
-
-def _narrow(column: array[int]) -> array[int]:
-    """The column in 4 bytes a second, where that is enough."""
-    return array(_NARROW, column) if max(column) < 1 << 32 else column
-
-
 def _decided_by(gauge: PodGauge) -> PodGauge:
     """The part of a pod's gauges that anybody here asks for."""
     return PodGauge(at_us=gauge.at_us, in_flight=gauge.in_flight, queue_depth=gauge.queue_depth)
-
-
-def _bytes(column: array[Any]) -> bytes:
-    if sys.byteorder == "big":
-        column = array(column.typecode, column)
-        column.byteswap()
-    return planes(column.tobytes(), column.itemsize)
-
-
-def _array(form: str, raw: bytes) -> array[Any]:
-    column = array(form)
-    column.frombytes(lined(raw, column.itemsize))
-    if len(column) != SPAN:
-        raise ValueError(f"{len(column)} seconds in place of {SPAN}")
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column

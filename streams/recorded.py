@@ -21,7 +21,7 @@ from models.demand import DemandMeter, Unit
 from models.domain.load import Load, Progress, ReplicaGauge
 from models.domain.spec import AgentScaler, Metadata
 from models.merge import Merge
-from models.window import SPAN
+from models.seconds import SPAN
 from streams import steplog
 from streams.recorder import STEPS
 from streams.steplog import RecordingError

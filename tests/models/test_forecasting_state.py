@@ -14,7 +14,8 @@ from models.demand import DemandMeter
 from models.domain.load import Load
 from models.forecasting.promises import MOST, Promises
 from models.forecasting.residual import FEATURES, FLOOR, PRIOR_PAIRS, ResidualModel, cut
-from models.window import SPAN, Window, WindowState
+from models.seconds import SPAN
+from models.window import Window, WindowState
 
 SMOOTHING = 0.999
 

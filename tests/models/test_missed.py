@@ -6,7 +6,8 @@ import pytest
 
 from models.domain.load import PodGauge
 from models.scaler import Scaler
-from models.window import SPAN, Window
+from models.seconds import SPAN
+from models.window import Window
 from tests.models.fleets import BEGIN, W, agent, load_of
 
 EACH = 40
