@@ -49,7 +49,7 @@ class Worker:
         self.clock = clock
         self.metrics = Metrics()
         self.outbox = Outbox(settings)
-        self.outcomes = Outbox(settings)
+        self.outcomes = Outbox(settings, linger_ms=0)
         """Of the role actuate alone; started where a worker has it."""
         self.table = SpecTable(settings)
         self.actuator = actuator

@@ -34,7 +34,8 @@ class Lease:
         coordinator cannot be asked.
         """
         async with self._asking:
-            if self._generation == generation and self._sure():
+            known = self._generation == generation == _generation(thread)
+            if known and self._sure():
                 return True
             while True:
                 asked_at = time.monotonic()
@@ -50,6 +51,12 @@ class Lease:
 
     def _sure(self) -> bool:
         return time.monotonic() - self._sure_at < self._sure_for_s
+
+
+def _generation(thread: Any) -> int:
+    """Of the newest assignment that the member was given; it may be read from any thread."""
+    generation: int = thread._ensure_consumer()._coordinator.generation
+    return generation
 
 
 async def _ask(thread: Any, generation: int) -> bool | None:

@@ -28,10 +28,11 @@ class Outbox:
     A worker has one, and the role actuate another, which ``Teller`` gives the reason for.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is connected before ``start``."""
+    def __init__(self, settings: Settings, *, linger_ms: int | None = None) -> None:
+        """Nothing is connected before ``start``.  ``linger_ms`` None: as the settings say."""
         self._prefix = settings.topic_prefix
         self._settings = settings
+        self._linger_ms = settings.linger_ms if linger_ms is None else linger_ms
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -40,7 +41,7 @@ class Outbox:
             **client_options(self._settings),
             acks="all",
             enable_idempotence=True,
-            linger_ms=self._settings.linger_ms,
+            linger_ms=self._linger_ms,
             max_batch_size=BATCH_BYTES,
             # Long enough to ride out a broker's restart: a batch that expires ends the worker.
             request_timeout_ms=120_000,

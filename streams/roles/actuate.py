@@ -46,6 +46,9 @@ megabyte, and some seconds' work of a broker that is well."""
 PLATFORM_S = 1.0
 """How long a stopping worker waits for the platform: an answer takes milliseconds, or hangs."""
 
+PAUSE_S = 0.05
+"""Between two looks whether a rebalance is over."""
+
 TOLD = 10_000
 """Decisions told here that are remembered, a megabyte: plan may send one twice after a takeover."""
 
@@ -106,6 +109,7 @@ class Actuate(RoleService):
     async def start(self) -> None:
         """See ``RoleService``."""
         self._partitions = await self._outbox.partitions("decisions")
+        await self._teller.start()
         self._specs.listen(self._on_spec)
         await super().start()
         self.spawn(self.replicas.run(), "watch")
@@ -230,7 +234,11 @@ class Actuate(RoleService):
             del self._told[next(iter(self._told))]
 
     async def _owner(self, generation: int) -> bool:
-        return await self._lease.held(self.consumer._thread, generation)  # noqa: SLF001
+        """Whether what was read in ``generation`` is ours to tell; waits out a rebalance."""
+        while self.app.rebalancing and generation == self.generation:  # noqa: ASYNC110 - Faust's
+            await asyncio.sleep(PAUSE_S)
+        thread = self.consumer._thread  # noqa: SLF001
+        return generation == self.generation and await self._lease.held(thread, generation)
 
     def _over(self, decision: str, task: asyncio.Task[None]) -> None:
         if self._open.get(decision) is task:

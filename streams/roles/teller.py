@@ -3,7 +3,7 @@
 Rule: an outcome that may be told never waits in the producer.  aiokafka holds back what goes to a
 broker that has not answered its last request, and a worker that slept meanwhile would send it when
 it wakes.  So outcomes have a producer of their own, and a round begins, with the owner asked anew,
-when the broker has acknowledged the last.
+when the last one is acknowledged: in all partitions, as one broker may lead any of them.
 Flow: Actuate -> foretide.outcomes.
 """
 
@@ -33,13 +33,20 @@ class Teller:
     """The outcomes of one actuate role."""
 
     def __init__(self, outbox: Outbox, *, owner: Callable[[int], Awaitable[bool]]) -> None:
-        """``outbox`` carries nothing else; ``owner``: whether a generation's assignment holds."""
+        """``outbox`` carries nothing else, and does not linger.
+
+        ``owner``: whether a generation's assignment holds.
+        """
         self.sending: set[str] = set()
         """Decisions whose outcome is on its way and not acknowledged."""
         self._outbox = outbox
         self._owner = owner
         self._waiting: deque[_Waiting] = deque()
         self._rounds: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Learn who leads the topic's partitions: the first outcome shall not wait for it."""
+        await self._outbox.partitions("outcomes")
 
     async def tell(self, outcome: Outcome, generation: int) -> bool:
         """True: the broker has it.  False: it is the partition's new owner's to tell.

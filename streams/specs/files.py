@@ -222,8 +222,11 @@ class _Reading:
         message: str,
         model: type[AgentScaler | Pool],
     ) -> None:
-        path: Path_ = tuple(
-            part for part in loc if not str(part).startswith(("function-", "constrained"))
+        # pydantic's own parts are not the user's; the last of an unknown field is.
+        named = loc[-1:] if kind == "extra_forbidden" else ()
+        path: Path_ = (
+            *(part for part in loc[: len(loc) - len(named)] if not _pydantics(part)),
+            *named,
         )
         where, known = _deepest(node, path)
         if kind == "extra_forbidden":
@@ -262,6 +265,10 @@ def _numbered(spec: AgentScaler) -> bool:
     """Whether all its pods are of StatefulSets."""
     targets = [spec.spec.target, *(variant.target for variant in spec.spec.variants)]
     return all(target.kind == "StatefulSet" for target in targets if target is not None)
+
+
+def _pydantics(part: str | int) -> bool:
+    return str(part).startswith(("function-", "constrained"))
 
 
 def _instead(name: str, known: Sequence[str]) -> str:

@@ -87,10 +87,10 @@ class Rig:
     async def _highwaters(self, *tps: Any) -> dict[Any, int]:
         return dict.fromkeys(tps, self.end)
 
-    async def assign(self, *, end: int = 0) -> None:
+    async def assign(self, *, end: int = 0, partitions: frozenset[int] = frozenset({0})) -> None:
         self.end = end
         self.role.frontiers.clear()
-        await self.role.on_assigned(frozenset({0}))
+        await self.role.on_assigned(partitions)
 
     async def read(self, first: int, decisions: list[Decision]) -> None:
         run = Run(
@@ -246,6 +246,40 @@ async def test_while_nobody_says_whether_it_is_the_owner_it_takes_up_no_more(rig
     await turns()
     assert len(rig.told()) == len(batch)
     assert rig.role.frontiers == {0: len(batch)}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_what_waits_to_be_told_in_a_rebalance_is_told_by_who_owns_it_after(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    monkeypatch.setattr(actuate, "answered_since", nothing_answered)
+    await rig.assign()
+    await rig.read(0, [made(0, 1)])
+    await turns()
+    await rig.read(1, [made(1, 1)])  # Behind the round of the one before it.
+    await turns()
+    rig.role.generation += 1
+    await rig.assign(end=2, partitions=frozenset({0} if kept else ()))
+    await rig.read(0, [made(0, 1), made(1, 1)])
+    rig.outbox.acknowledge()
+    await turns(60)
+    decisions = [made(0, 1).id, made(1, 1).id]
+    assert list(rig.told()) == (decisions if kept else decisions[:1])
+
+
+async def test_while_it_is_found_out_who_the_owner_is_nothing_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actuate, "PAUSE_S", 0.0)
+    rig.outbox.acknowledge()
+    await rig.assign()
+    rig.role.app.rebalancing = True
+    await rig.read(0, [made(0, 1)])
+    await turns()
+    assert rig.told() == {}
+    rig.role.app.rebalancing = False  # It was, and nothing changed.
+    await turns()
+    assert rig.told() == {made(0, 1).id: Result.APPLIED}
 
 
 async def nothing_answered(*_: Any) -> set[str]:

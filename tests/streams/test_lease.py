@@ -63,13 +63,14 @@ async def test_it_is_asked_once_in_half_a_session(clock: SimpleNamespace) -> Non
     assert member.asked == 2
 
 
+@pytest.mark.parametrize("later_s", [0.0, SESSION_S])
 async def test_another_generation_is_not_ours_though_we_are_a_member_again(
-    clock: SimpleNamespace,
+    clock: SimpleNamespace, later_s: float
 ) -> None:
     member, mine = Member(clock), Lease(session_timeout_s=SESSION_S)
     assert await held(mine, member)
     member.generation = 2
-    clock.at += SESSION_S
+    clock.at += later_s
     assert not await held(mine, member)
     assert await held(mine, member, generation=2)
     assert member.asked == 2  # The older one was not even asked for.

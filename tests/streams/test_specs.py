@@ -92,6 +92,8 @@ def test_an_unquoted_off_has_an_error_of_its_own(tmp_path: Path) -> None:
             HEAD + "  schedules: [{start: 0 8 * * *, end: 0 9 * * *, where: UTC}]\n",
             "unknown field 'where'; there are: end, max, min, start, timezone",
         ),
+        (HEAD + "function-x: 1\n", "unknown field 'function-x'; there are: apiVersion, kind"),
+        (HEAD + "  constrained: 1\n", "unknown field 'constrained'; there are: behavior,"),
         (HEAD + "  replicas: {mim: 1}\n", "unknown field 'mim'; did you mean 'min'?"),
         (HEAD + "  replicas: 5\n", "F:6:13: spec.replicas: must be a mapping, not 5"),
     ],
