@@ -21,6 +21,7 @@ MUST_BE = {
     "float_type": "a number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number, and a smaller one",
     "int_type": "a whole number",
     "list_type": "a list",
     "model_attributes_type": "a mapping",
@@ -36,6 +37,8 @@ LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
+    "string_too_long": ("text of at most so many characters:", "max_length"),
+    "string_too_short": ("text of at least so many characters:", "min_length"),
 }
 
 ENDS = {"less than", "at most"}
@@ -47,11 +50,18 @@ SHARE = " (a share: 1 % is 0.01)"
 def plain(fault: ErrorDetails) -> str:
     """What is wrong, as the end of a sentence that begins with the field's name."""
     found = _must_be(fault)
-    if found is None:
-        return fault["msg"].removeprefix("Value error, ")
-    given = fault["input"]
-    short = "" if isinstance(given, (dict, list)) else f", not {reprlib.repr(given)}"
-    return f"must be {found}{short}"
+    if found is None and fault["type"] == "value_error":
+        return fault["msg"].removeprefix("Value error, ")  # Our own words.
+    return f"{fault['msg'] if found is None else f'must be {found}'}{_given(fault['input'])}"
+
+
+def _given(value: object) -> str:
+    """As it is written in YAML or JSON, where that is short."""
+    if isinstance(value, (dict, list)):
+        return ""
+    written = {None: "null", True: "true", False: "false"}
+    found = written.get(value) if value is None or isinstance(value, bool) else None
+    return f", not {found or reprlib.repr(value)}"
 
 
 def _must_be(fault: ErrorDetails) -> str | None:

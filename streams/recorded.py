@@ -94,7 +94,7 @@ class Recorded:
 
 
 def read(folder: Path, workload: str | None = None, spec: AgentScaler | None = None) -> Recorded:
-    """What a recording has of ``workload``; None: ``spec``'s, or of the only one there is.
+    """What a recording has of ``workload``; None: of the only one there is, or ``spec``'s.
 
     ``spec`` replaces the recorded one.  Raises ``RecordingError``, which says what to do.
     """
@@ -132,6 +132,8 @@ def _chosen(path: Path, workload: str | None, spec: AgentScaler | None) -> Agent
             if change.spec is not None:
                 specs[change.workload] = change.spec
     wanted = workload or (spec.workload if spec is not None else None)
+    if workload is None and spec is not None and len(heard) == 1:
+        (wanted,) = heard  # Whatever the spec is of: there is one that it can be meant for.
     if wanted is None:
         if len(specs) == 1:
             return next(iter(specs.values()))

@@ -132,7 +132,8 @@ def _cost_at(name: str, setting: Setting, scored: Score | None, budget: float) -
         return None if best is None else best.score.cost
     if name == "static":
         trial = setting.trial
-        return score(trial, static_peak(trial, budget)).cost
+        least = score(trial, static_peak(trial, budget))
+        return least.cost if least.violation <= budget else None
     return scored.cost if scored is not None and scored.violation <= budget else None
 
 

@@ -16,7 +16,7 @@ from lab.fluid.tenancy import Tenancy
 from lab.fluid.trial import MOST, USABLE, Trial
 from lab.planner import BEGIN, Planner, wanted
 from models.domain.load import DEFAULT_VARIANT, Load, ReplicaGauge, SourceProgress
-from models.domain.spec import AgentScaler
+from models.domain.spec import AgentScaler, Slo
 
 TOLD_STARTS = 30
 """Start-up times told at once; more are not remembered (``models.horizon.KEPT``)."""
@@ -42,6 +42,21 @@ def default_spec(trial: Trial) -> AgentScaler:
     )
 
 
+def fitted(given: AgentScaler, trial: Trial) -> AgentScaler:
+    """The spec as this plant can judge it.
+
+    A step is judged by its mean, so that a request may take as long as one; there are no requests
+    in flight, so that there is no work to drain.
+    """
+    spec, step_s = given.spec, float(trial.series.step_s)
+    slo = spec.slo or Slo(latency_seconds=step_s, violations=trial.violations)
+    drain = spec.drain.model_copy(update={"budget_seconds": None})
+    longer = slo.model_copy(update={"latency_seconds": max(slo.latency_seconds, step_s)})
+    return given.model_copy(
+        update={"spec": spec.model_copy(update={"slo": longer, "drain": drain})}
+    )
+
+
 class Foretide:
     """A ``Stream`` around a Fleet of one workload."""
 
@@ -52,7 +67,7 @@ class Foretide:
 
         Of ``spec`` the demand is replaced: requests, 0.9 of a replica's capacity.
         """
-        given = default_spec(trial) if spec is None else spec
+        given = default_spec(trial) if spec is None else fitted(spec, trial)
         per_replica = USABLE * trial.capacity * factor
         demand = given.spec.demand.model_copy(
             update={"unit": "requests", "per_replica": per_replica}

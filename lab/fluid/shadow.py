@@ -90,8 +90,21 @@ def table(found: Backtest, workload: str, measured: float | None = None) -> Tabl
     return made
 
 
-def verdict(found: Backtest) -> str:
-    """Both sides in a sentence; cost is only called better where the budget is kept as well."""
+def verdict(found: Backtest, measured: float | None = None) -> str:
+    """Both sides in a sentence; cost is only called better where the budget is kept as well.
+
+    ``measured`` as in ``table``; what replicas do not explain is said in a second one.
+    """
+    text, budget = _compared(found), found.trial.violations
+    if measured is None or measured <= budget or (found.rows[0].violation or 0.0) > budget:
+        return text
+    return (
+        f"{text} That is by demand and replicas: as measured {percent(measured)} of the requests "
+        "of what ran were late, which its replicas do not explain."
+    )
+
+
+def _compared(found: Backtest) -> str:
     ran, ours = found.rows
     budget, hours = found.trial.violations, [found.replica_hours(row) for row in found.rows]
     before, after = hours

@@ -145,7 +145,8 @@ class _Columns:
         ready = standing[0] if len(standing) == 1 else standing.min(axis=0)
         # Without a metric, or a ready pod, it holds, and nothing was wished for.
         known = (ready > 0) & ~np.isnan(demand)
-        wish = np.where(known, self._recommend(demand, desired, ready), NO_WISH)
+        asked = np.minimum(self._recommend(demand, desired, ready), self._trial.most)
+        wish = np.where(known, asked, NO_WISH)
         # The first sync remembers what was there as a wish too.
         self._wishes[number % len(self._wishes)] = (
             np.maximum(wish, desired) if number == 1 else wish

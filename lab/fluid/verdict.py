@@ -117,15 +117,15 @@ def _best_hpa(ours: Row | None, tuned: Row | None, budget: float) -> str:
 
 
 def _still(ours: Row | None, tuned: Row | None, static: Row | None, budget: float) -> str:
-    """Where a number that never changes would have been cheaper than ours and the best HPA."""
+    """Where a number that never changes is cheaper than ours, and than the best HPA."""
     if ours is None or static is None or max(map(_violation, (ours, static))) > budget:
         return ""
-    rivals = [row for row in (ours, tuned) if row is not None]
+    rivals = [ours] if tuned is None or _violation(tuned) > budget else [ours, tuned]
     if any(_cost(static) >= _cost(row) or _close(static, row) for row in rivals):
         return ""
     return (
-        "A number of replicas that never changes, picked in hindsight as well, would have cost "
-        f"{_less(static, ours)} less than Foretide."
+        "A number of replicas that never changes, which only hindsight can pick too, would have "
+        f"cost {_less(static, ours)} less than Foretide."
     )
 
 
@@ -169,7 +169,9 @@ def _percent(share: float) -> str:
 
 
 def share(value: float) -> str:
-    """0.37%, 71.6%: as many digits as say something."""
+    """0.37%, 71.6%, 0.005%: as many digits as say something."""
+    if 0.0 < value < 5e-5:  # noqa: PLR2004 - else told as 0.00% or 0.01%
+        return f"{100 * value:.1g}%"
     return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"  # noqa: PLR2004 - digits that say something
 
 

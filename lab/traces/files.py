@@ -82,6 +82,10 @@ def _azure(text: str, name: str) -> Iterator[tuple[float, int, int]]:
         yield at, _tokens(context, expected[1], where), _tokens(generated, expected[2], where)
 
 
+LATEST_S = 1e11
+"""Later than any request: who has this, as seconds, has told milliseconds."""
+
+
 def _json_lines(text: str, name: str, form: Format) -> Iterator[tuple[float, int, int]]:
     when, tokens_in, tokens_out = FIELDS[form]
     unit, unit_s = ("milliseconds", 1e-3) if form == "mooncake" else ("seconds", 1.0)
@@ -100,6 +104,11 @@ def _json_lines(text: str, name: str, form: Format) -> Iterator[tuple[float, int
         if not 0 <= at_s < math.inf:
             raise TraceError(
                 f"{where}: {when} is {at!r}; a number of {unit}, 0 or more, was expected"
+            )
+        if at_s > LATEST_S:
+            raise TraceError(
+                f"{where}: {when} is {at!r} {unit}, which is after the year 5000; milliseconds are "
+                "to be divided by 1000 (a file of Mooncake's fields has them)"
             )
         yield at_s, _tokens(prompt, tokens_in, where), _tokens(completion, tokens_out, where)
 

@@ -84,7 +84,7 @@ def format_of(text: str, name: str) -> Format:
     first = next(line for line in text.splitlines() if line.strip()).strip()
     if first.startswith("{"):
         return _json_format(first, name)
-    header = tuple(field.strip() for field in first.split(","))
+    header = tuple(field.strip().strip('"') for field in first.split(","))
     for known, expected in HEADERS.items():
         if header == expected:
             return cast("Format", known)

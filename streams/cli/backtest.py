@@ -186,7 +186,7 @@ def command(
             recipe=recipe,
         )
     if scaler is not None:
-        cautions.say(cautions.of_spec(scaler))
+        cautions.say([*cautions.of_spec(scaler), *cautions.of_slo(scaler, trial)])
         cautions.say(
             cautions.of_capacity(scaler, names, trial, assumed=log is None and capacity is None)
         )
@@ -204,11 +204,12 @@ def command(
     )
     with bars() as progress:
         found = backtest(trial, names, spec=scaler, progress=progress)
-    if "-" not in {json_out, series_out}:
-        _show(found, composed)
-    _write(found, ran, json_out, series_out)
+    # Files first: whoever reads the table may go before its end.
     if html is not None:
         _report(html, found, composed, scaler)
+    _write(found, ran, json_out, series_out)
+    if "-" not in {json_out, series_out}:
+        _show(found, composed)
 
 
 def _fitting(

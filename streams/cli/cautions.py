@@ -98,11 +98,28 @@ def of_spec(scaler: AgentScaler) -> list[str]:
         told.append("mode: Shadow is run as Active here: what Foretide would have done")
     if spec.pause.any:
         told.append("the spec's pause holds in the trial: Foretide does only what it leaves")
+    if spec.drain.budget_seconds is not None:
+        told.append(
+            "drain.budgetSeconds limits nothing here: the plant has no requests in flight, so that "
+            "there is no work to wait for"
+        )
     if spec.schedules:
         told.append(
             "the spec's schedules hold for Foretide alone, and the trial begins at midnight UTC"
         )
     return told
+
+
+def of_slo(scaler: AgentScaler, trial: Trial) -> list[str]:
+    """That a trial judges no shorter time than a step."""
+    slo, step_s = scaler.spec.slo, trial.series.step_s
+    if slo is not None and slo.latency_seconds >= step_s:
+        return []
+    said = "no slo is given" if slo is None else f"the slo's {slo.latency_seconds:g} s are less"
+    return [
+        f"a step of {step_s} s is judged by its mean, and {said}: here a request may take as long "
+        "as a step, so that nothing is kept for seconds that nobody judges"
+    ]
 
 
 def of_capacity(
@@ -146,7 +163,7 @@ def of_trial(trial: Trial) -> list[str]:
     """What bounds and length decide before any policy does."""
     series = trial.series
     bounds = [*_most(trial), *_least(trial)]
-    return [*bounds, *_late(trial), *of_length(series), *gaps.cautions(series)]
+    return [*bounds, *_nothing(trial), *_late(trial), *of_length(series), *gaps.cautions(series)]
 
 
 def _most(trial: Trial) -> list[str]:
@@ -182,6 +199,17 @@ def _least(trial: Trial) -> list[str]:
     return [
         f"min {trial.least} replicas holds all that the trace asks (up to {_rate(peak)}): every "
         "policy stays there"
+    ]
+
+
+def _nothing(trial: Trial) -> list[str]:
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    if np.nansum(trial.rates[trial.series.half :]) > 0:
+        return []
+    return [
+        "nothing is asked for in the scored half: costs are those of waiting for nothing, and no "
+        "budget can be missed"
     ]
 
 

@@ -101,7 +101,7 @@ def command(
         [
             *cautions.of_length(series),
             *gaps.cautions(series),
-            *_still(series),
+            *_still(series, horizons),
             *_rounded(series, horizons),
         ]
     )
@@ -114,10 +114,10 @@ def command(
             f"{series.name}: nothing could be scored: {'; '.join(left_out)}; give a longer trace"
         )
     cautions.say(left_out)
+    if json_out is not None:  # First: whoever reads the table may go before its end.
+        _write(rows, json_out)
     if json_out != "-":
         _show(rows, series)
-    if json_out is not None:
-        _write(rows, json_out)
 
 
 def _within(series: Series, horizons: Sequence[int]) -> None:
@@ -132,11 +132,14 @@ def _within(series: Series, horizons: Sequence[int]) -> None:
     )
 
 
-def _still(series: Series) -> list[str]:
-    """What figures mean where nothing moves."""
+def _still(series: Series, horizons: Sequence[int]) -> list[str]:
+    """What figures mean where nothing moves, from the first of what is looked ahead from on."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    scored = series.values[series.half :]
+    from lab.forecast.evaluate import ahead  # noqa: PLC0415 - heavy
+
+    before = max(ahead(horizon, series.step_s) for horizon in horizons)
+    scored = series.values[max(series.half - before, 0) :]
     if np.nanmin(scored) < np.nanmax(scored):
         return []
     return [

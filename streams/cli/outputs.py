@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
@@ -52,6 +53,8 @@ def show(table: RenderableType) -> None:
     """
     from rich.console import Console  # noqa: PLC0415 - heavy
 
+    if sys.stdout is None:
+        return  # Closed: nobody reads it.
     if click.get_text_stream("stdout").isatty():
         Console().print(table)
         return

@@ -88,16 +88,16 @@ def command(
         recorded, step=step, startup=startup, capacity=capacity, seed=1
     )
     ran = _ran(recorded, trial)
-    cautions.say(cautions.of_spec(recorded.spec))
+    cautions.say([*cautions.of_spec(recorded.spec), *cautions.of_slo(recorded.spec, trial)])
     cautions.say(cautions.of_capacity(recorded.spec, ("foretide",), trial, assumed=False))
     cautions.say(cautions.of_trial(trial))
     with bars() as progress:
         found = shadow(trial, ran, spec=cautions.alone(recorded.spec), progress=progress)
-    if json_out != outputs.STDOUT:
-        _show(recorded, found, composed.told)
-    if json_out is not None:
+    if json_out is not None:  # First: whoever reads the table may go before its end.
         with outputs.written(json_out) as out:
             out.write(json.dumps(_as_json(recorded, found), allow_nan=False) + "\n")
+    if json_out != outputs.STDOUT:
+        _show(recorded, found, composed.told)
 
 
 def _ran(recorded: Recorded, trial: Trial) -> Ran:
@@ -138,7 +138,14 @@ def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
     from lab.fluid.shadow import table, verdict  # noqa: PLC0415 - heavy
     from lab.fluid.table import assumptions  # noqa: PLC0415 - heavy
 
-    outputs.show(table(found, recorded.workload, _measured(recorded, found.trial)))
+    measured = _measured(recorded, found.trial)
+    outputs.show(table(found, recorded.workload, measured))
     missing = gaps.told(found.trial.series)
-    for line in (verdict(found), *rows.unserved(found), *told, *missing, *assumptions(found.trial)):
+    for line in (
+        verdict(found, measured),
+        *rows.unserved(found),
+        *told,
+        *missing,
+        *assumptions(found.trial),
+    ):
         click.echo(line)

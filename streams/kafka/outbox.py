@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
+from streams.kafka.partitioner import partition_of
 from streams.kafka.security import client_options
 from streams.settings import Settings
 from streams.topics import Name
@@ -32,7 +33,7 @@ class Outbox:
         """Nothing is connected before ``start``.  ``linger_ms`` None: as the settings say."""
         self._prefix = settings.topic_prefix
         self._settings = settings
-        self._linger_ms = settings.linger_ms if linger_ms is None else linger_ms
+        self.linger_ms = settings.linger_ms if linger_ms is None else linger_ms
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -41,7 +42,7 @@ class Outbox:
             **client_options(self._settings),
             acks="all",
             enable_idempotence=True,
-            linger_ms=self._linger_ms,
+            linger_ms=self.linger_ms,
             max_batch_size=BATCH_BYTES,
             # Long enough to ride out a broker's restart: a batch that expires ends the worker.
             request_timeout_ms=120_000,
@@ -74,6 +75,18 @@ class Outbox:
             partition=partition,
         )
         return future
+
+    def leader(self, topic: Name, key: str) -> int | None:
+        """The broker that a record of this key goes to now; None: that is not known."""
+        if self._producer is None:
+            return None
+        cluster = self._producer.client.cluster
+        name = self._prefix + topic
+        count = len(cluster.partitions_for_topic(name) or ())
+        if not count:
+            return None
+        found = cluster.leader_for_partition(TopicPartition(name, partition_of(key, count)))
+        return None if found is None else int(found)
 
     async def partitions(self, topic: Name) -> int:
         """How many partitions a topic has."""

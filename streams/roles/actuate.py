@@ -10,6 +10,7 @@ Flow: foretide.decisions -> Dispatcher -> foretide.outcomes; watch -> foretide.t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.roles.answered import answered_since
 from streams.roles.replicas import ReplicaReports
-from streams.roles.role import RoleService
+from streams.roles.role import STUCK_S, RoleService
 from streams.roles.teller import Teller
 from streams.roles.unreadable import Unreadable
 from streams.settings import Settings
@@ -134,7 +135,8 @@ class Actuate(RoleService):
         self._read.clear()
         await self._give_up()
         sending = self._teller.sending
-        self._ours = {name: task for name, task in self._open.items() if name in sending}
+        known = self._ours | self._open  # Of two rebalances the first may be on its way still.
+        self._ours = {name: task for name, task in known.items() if name in sending}
         self._open = {}
         topic = self.settings.topic_prefix + self.topic
         tps = [TP(topic, number) for number in partitions]
@@ -211,8 +213,9 @@ class Actuate(RoleService):
         await asyncio.sleep(0)
         while len(self._unsent) >= MOST_UNSENT:
             self._fewer.clear()
-            await self._fewer.wait()
-            self.alive()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._fewer.wait(), STUCK_S / 6)
+            self.alive()  # A broker that is away is no reason to end a worker that waits for it.
 
     async def _answer(
         self, future: asyncio.Future[Outcome], decision: Decision, generation: int

@@ -1,9 +1,9 @@
 """Teller: outcomes to Kafka in rounds, each behind a fresh look at who owns the partitions.
 
-Rule: an outcome that may be told never waits in the producer.  aiokafka holds back what goes to a
-broker that has not answered its last request, and a worker that slept meanwhile would send it when
-it wakes.  So outcomes have a producer of their own, and a round begins, with the owner asked anew,
-when the last one is acknowledged: in all partitions, as one broker may lead any of them.
+Rule: an outcome waits behind nothing in the producer.  aiokafka holds back what goes to a broker
+that has not answered its last request, and a worker that slept meanwhile would send it when it
+wakes.  So outcomes have a producer of their own, and of what goes to one broker a round begins,
+with the owner asked anew, when that broker has acknowledged the last.
 Flow: Actuate -> foretide.outcomes.
 """
 
@@ -29,6 +29,16 @@ class _Waiting(NamedTuple):
     told: asyncio.Future[bool]
 
 
+class _Line:
+    """What goes to one broker: who waits, oldest first, and the task that goes through them."""
+
+    __slots__ = ("rounds", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        self.rounds: asyncio.Task[None] | None = None
+
+
 class Teller:
     """The outcomes of one actuate role."""
 
@@ -41,8 +51,8 @@ class Teller:
         """Decisions whose outcome is on its way and not acknowledged."""
         self._outbox = outbox
         self._owner = owner
-        self._waiting: deque[_Waiting] = deque()
-        self._rounds: asyncio.Task[None] | None = None
+        self._lines: dict[int | None, _Line] = {}
+        """By the broker that they go to; None: it is not known who leads the partition."""
 
     async def start(self) -> None:
         """Learn who leads the topic's partitions: the first outcome shall not wait for it."""
@@ -55,39 +65,46 @@ class Teller:
         raises; cancelled, it may be told all the same.
         """
         told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(outcome, generation, told))
-        if self._rounds is None:
-            self._rounds = asyncio.create_task(self._tell())
+        leader = self._outbox.leader("outcomes", outcome.workload)
+        line = self._lines.get(leader)
+        if line is None:
+            line = self._lines[leader] = _Line()
+        line.waiting.append(_Waiting(outcome, generation, told))
+        if line.rounds is None:
+            line.rounds = asyncio.create_task(self._tell(line))
         return await told
 
-    async def _tell(self) -> None:
+    async def _tell(self, line: _Line) -> None:
+        """One round after the other, until nobody waits; ended from outside, nobody waits on."""
         try:
-            while self._waiting:
-                await self._round()
+            while line.waiting:
+                await self._round(line.waiting)
         finally:
-            self._rounds = None
+            line.rounds = None
+            while line.waiting:
+                line.waiting.popleft().told.cancel()
 
-    async def _round(self) -> None:
-        generation = self._waiting[0].generation
+    async def _round(self, waiting: deque[_Waiting]) -> None:
+        generation = waiting[0].generation
         found: list[_Waiting] = []
         try:
             owner = await self._owner(generation)
-            same = takewhile(lambda one: one.generation == generation, self._waiting)
+            same = takewhile(lambda one: one.generation == generation, waiting)
             found = list(islice(same, ROUND))
             if owner:
-                self.sending = {one.outcome.decision for one in found}
+                self.sending |= {one.outcome.decision for one in found}
                 await acknowledged([await self._send(one.outcome) for one in found])
             for one in found:
                 if not one.told.done():  # Else whoever waited was cancelled.
                     one.told.set_result(owner)
         except Exception as error:  # noqa: BLE001  Theirs who wait, and by them the worker's.
-            for one in found or self._waiting:
+            for one in found or waiting:
                 if not one.told.done():
                     one.told.set_exception(error)
         finally:
-            self.sending = set()
-            for one in found or tuple(self._waiting):
-                self._waiting.popleft()
+            self.sending -= {one.outcome.decision for one in found}
+            for one in found or tuple(waiting):
+                waiting.popleft()
                 one.told.cancel()  # Nothing, where it is done.
 
     async def _send(self, outcome: Outcome) -> asyncio.Future[object]:

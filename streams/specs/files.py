@@ -23,6 +23,9 @@ MAX_NODES = 100_000
 
 KINDS: dict[str, type[AgentScaler | Pool]] = {"AgentScaler": AgentScaler, "Pool": Pool}
 
+SCALED = ("Deployment", "StatefulSet")
+"""Kinds that the actuator for Kubernetes sets replicas of."""
+
 Path_ = tuple[str | int, ...]
 
 
@@ -53,6 +56,8 @@ class _Reading:
         self.pools: dict[str, Pool] = {}
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
+        self._places: dict[str, str] = {}
+        """Where a workload was first defined."""
         self._wanted: list[tuple[str, yaml.Node, str]] = []
 
     def fault(self, file: str, node: yaml.Node | None, field: str, message: str) -> None:
@@ -158,13 +163,16 @@ class _Reading:
                 "metadata.namespace",
                 "the namespace `pool` is kept for pools in foretide.workloads",
             )
-        if spec.workload in self.scalers:
+        before = self._places.get(spec.workload)
+        if before is not None:
             self.fault(
                 file,
                 _find(node, ("metadata", "name")),
                 "metadata.name",
-                f"workload {spec.workload} is defined twice",
+                f"workload {spec.workload} is defined twice, first at {before}",
             )
+        else:
+            self._places[spec.workload] = f"{file}:{node.start_mark.line + 1}"
         self.scalers[spec.workload] = spec
         self._not_yet(file, node, spec)
         if spec.spec.pool is not None:
@@ -173,6 +181,11 @@ class _Reading:
     def _not_yet(self, file: str, node: yaml.Node, spec: AgentScaler) -> None:
         """What is understood and stored, but not acted on by this version."""
         for field, used, what in (
+            (
+                "target",
+                not _scaled(spec),
+                f"{'s and '.join(SCALED)}s are scaled; decisions on a target of another kind fail",
+            ),
             (
                 "drain",
                 spec.spec.drain.pod_deletion_cost and _numbered(spec),
@@ -276,6 +289,12 @@ def _instead(name: str, known: Sequence[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are: {', '.join(known)}" if known else ""
+
+
+def _scaled(spec: AgentScaler) -> bool:
+    """Whether all targets are of a kind that the actuator for Kubernetes knows."""
+    targets = [spec.spec.target, *(variant.target for variant in spec.spec.variants)]
+    return all(target is None or target.kind in SCALED for target in targets)
 
 
 def _names(model: type[AgentScaler | Pool], path: Path_) -> list[str]:

@@ -155,23 +155,36 @@ def test_the_verdict_says_who_kept_the_budget_and_who_was_cheapest() -> None:
 @pytest.mark.parametrize(
     ("ours", "tuned", "static", "told"),
     [
-        ((1.2, 0.009), 1.05, (0.96, 0.01), True),
-        ((1.2, 0.009), 1.05, (1.1, 0.0), False),  # The best HPA was cheaper than it.
-        ((1.2, 0.009), 1.3, (1.2, 0.0), False),
-        ((1.2, 0.011), 1.05, (0.96, 0.01), False),  # Who breaks the budget is cheaper easily.
+        ((1.2, 0.009), (1.05, 0.01), (0.96, 0.01), True),
+        ((1.2, 0.009), (1.05, 0.01), (1.1, 0.0), False),  # The best HPA was cheaper than it.
+        ((1.2, 0.009), (1.3, 0.01), (1.2, 0.0), False),
+        (
+            (1.2, 0.011),
+            (1.05, 0.01),
+            (0.96, 0.01),
+            False,
+        ),  # Ours broke the budget.
         ((1.2, 0.009), None, (0.96, 0.01), True),
+        ((1.2, 0.009), (0.9, 0.4), (0.96, 0.01), True),  # The best HPA broke it.
     ],
 )
-def test_the_verdict_names_a_number_that_never_changes_where_it_was_the_cheapest(
-    ours: tuple[float, float], tuned: float | None, static: tuple[float, float], *, told: bool
+def test_the_verdict_names_a_number_that_never_changes_where_it_beats_ours_and_the_best_hpa(
+    ours: tuple[float, float],
+    tuned: tuple[float, float] | None,
+    static: tuple[float, float],
+    *,
+    told: bool,
 ) -> None:
     rows = [
         row(policy="foretide", cost_ratio=ours[0], violation=ours[1], regret=0.1),
         row(policy="static", cost_ratio=static[0], violation=static[1]),
     ]
     if tuned is not None:
-        rows.append(row(policy="hpa-tuned", cost_ratio=tuned, violation=0.01))
-    says = "A number of replicas that never changes, picked in hindsight as well, would have cost "
+        rows.append(row(policy="hpa-tuned", cost_ratio=tuned[0], violation=tuned[1]))
+    says = (
+        "A number of replicas that never changes, which only hindsight can pick too, would have "
+        "cost "
+    )
     found = [detail for detail in verdict(rows, 0.01, WEEK_S).details if detail.startswith(says)]
     assert found == ([f"{says}20% less than Foretide."] if told else [])
 

@@ -13,6 +13,7 @@ from actuators.memory import MemoryActuator
 from models.domain.decision import Decision, Epoch
 from models.domain.outcome import Outcome, Result
 from streams import codec
+from streams.app import build
 from streams.kafka.batch import FetchedBatch, Run
 from streams.kafka.outbox import Outbox
 from streams.metrics import Metrics
@@ -265,6 +266,55 @@ async def test_what_waits_to_be_told_in_a_rebalance_is_told_by_who_owns_it_after
     await turns(60)
     decisions = [made(0, 1).id, made(1, 1).id]
     assert list(rig.told()) == (decisions if kept else decisions[:1])
+
+
+@pytest.mark.parametrize("between", [True, False])
+async def test_of_two_rebalances_neither_forgets_what_is_on_its_way(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, between: bool
+) -> None:
+    monkeypatch.setattr(actuate, "answered_since", nothing_answered)
+    await rig.assign()
+    await rig.read(0, [made(0, 1)])
+    await turns()
+    rig.role.generation += 1
+    await rig.assign(end=1)
+    if between:
+        await rig.read(0, [made(0, 1)])
+        await turns()
+    rig.role.generation += 1
+    await rig.assign(end=1)
+    await rig.read(0, [made(0, 1)])
+    await turns()
+    rig.outbox.acknowledge()
+    await turns()
+    assert rig.told() == {made(0, 1).id: Result.APPLIED}
+    assert rig.role.frontiers == {0: 1}
+
+
+async def test_a_broker_that_is_away_for_long_makes_nobody_stuck(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actuate, "STUCK_S", 0.06)
+    signs: list[None] = []
+    monkeypatch.setattr(rig.role, "alive", lambda: signs.append(None))
+    await rig.assign()
+    batch = [made(n % WORKLOADS, n // WORKLOADS + 1) for n in range(2 * MOST_UNSENT)]
+    reading = asyncio.create_task(rig.read(0, batch))
+    async with asyncio.timeout(10):
+        while len(signs) < 3:
+            await asyncio.sleep(0.01)
+    assert not reading.done()
+    rig.outbox.acknowledge()
+    await asyncio.wait_for(reading, 10)
+
+
+async def test_outcomes_have_a_producer_of_their_own_that_does_not_linger() -> None:
+    settings = Settings(bootstrap="127.0.0.1:1", linger_ms=50)
+    worker = build(settings, actuator=MemoryActuator(ManualClock(BEGIN)))
+    assert worker.outcomes is not worker.outbox
+    assert (worker.outcomes.linger_ms, worker.outbox.linger_ms) == (0, 50)
+    (role,) = (role for role in worker.roles if isinstance(role, Actuate))
+    assert role._teller._outbox is worker.outcomes
 
 
 async def test_while_it_is_found_out_who_the_owner_is_nothing_is_told(

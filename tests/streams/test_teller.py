@@ -34,8 +34,8 @@ class Rig:
         self.outbox = StallingOutbox(Settings(bootstrap="127.0.0.1:1"))
         self.teller = Teller(self.outbox, owner=self.owner)
 
-    def tell(self, sequence: int, generation: int = 1) -> asyncio.Task[bool]:
-        of = made(0, sequence)
+    def tell(self, sequence: int, generation: int = 1, *, workload: int = 0) -> asyncio.Task[bool]:
+        of = made(workload, sequence)
         outcome = Outcome(
             v=1,
             workload=of.workload,
@@ -90,15 +90,47 @@ async def test_a_round_is_bounded_and_the_owner_is_asked_before_each(
 async def test_whatever_fails_fails_those_who_wait_and_no_one_else(rig: Rig) -> None:
     told = [rig.tell(1), rig.tell(2)]
     await turns()
+    later = rig.tell(3)
+    await turns()
     rig.outbox.sent[1][1].set_exception(OSError("the batch expired"))
+    rig.outbox.stalls = False
     for one in told:
         with pytest.raises(OSError, match="expired"):
             await one
+    assert await later
     rig.owner.fails = OSError("the consumer is gone")
     with pytest.raises(OSError, match="gone"):
         await rig.tell(3)
     rig.owner.fails = None
     rig.outbox.acknowledge()
+    assert await rig.tell(4)
+
+
+async def test_who_waits_for_another_broker_is_not_held_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.outbox, "leader", lambda _, key: int(key[-1]))
+    stalled = [rig.tell(1), rig.tell(2)]
+    await turns()
+    rig.outbox.stalls = False
+    assert await rig.tell(1, workload=1)
+    assert rig.teller.sending == {made(0, 1).id, made(0, 2).id}
+    assert not any(one.done() for one in stalled)
+    rig.outbox.acknowledge()
+    assert all(await asyncio.gather(*stalled))
+
+
+async def test_ended_from_outside_it_leaves_nobody_waiting(rig: Rig) -> None:
+    told = [rig.tell(1), rig.tell(2)]
+    await turns()
+    told.append(rig.tell(3))
+    await turns()
+    rig.outbox.sent[0][1].cancel()  # As a producer that is closed may.
+    for one in told:
+        with pytest.raises(asyncio.CancelledError):
+            await one
+    assert rig.teller.sending == set()
+    rig.outbox.stalls = False
     assert await rig.tell(4)
 
 
