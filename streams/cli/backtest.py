@@ -186,7 +186,7 @@ def command(
             recipe=recipe,
         )
     if scaler is not None:
-        cautions.say([*cautions.of_spec(scaler), *cautions.of_slo(scaler, trial)])
+        cautions.say([*cautions.of_spec(scaler), *cautions.of_slo(scaler, names, trial)])
         cautions.say(
             cautions.of_capacity(scaler, names, trial, assumed=log is None and capacity is None)
         )

@@ -88,8 +88,9 @@ def command(
         recorded, step=step, startup=startup, capacity=capacity, seed=1
     )
     ran = _ran(recorded, trial)
-    cautions.say([*cautions.of_spec(recorded.spec), *cautions.of_slo(recorded.spec, trial)])
-    cautions.say(cautions.of_capacity(recorded.spec, ("foretide",), trial, assumed=False))
+    names = ("foretide",)
+    cautions.say([*cautions.of_spec(recorded.spec), *cautions.of_slo(recorded.spec, names, trial)])
+    cautions.say(cautions.of_capacity(recorded.spec, names, trial, assumed=False))
     cautions.say(cautions.of_trial(trial))
     with bars() as progress:
         found = shadow(trial, ran, spec=cautions.alone(recorded.spec), progress=progress)

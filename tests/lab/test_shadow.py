@@ -97,6 +97,17 @@ def test_fewer_replicas_are_only_praised_with_the_budget(
     assert says in verdict(dataclasses.replace(found, rows=rows))
 
 
+def test_what_was_late_though_its_replicas_were_enough_is_said() -> None:
+    found = shadow(trial([3] * 40), constantly(4))
+    assert "as measured" not in verdict(found, None) + verdict(found, 0.01)
+    assert verdict(found, 0.1234).endswith(
+        "That is by demand and replicas: as measured 12.34% of the requests of what ran were late, "
+        "which its replicas do not explain."
+    )
+    few = shadow(trial([3] * 40), constantly(2))  # Theirs do.
+    assert "as measured" not in verdict(few, 0.5)
+
+
 def test_a_policy_sees_the_seconds_that_were_recorded() -> None:
     seconds = np.array([5, 0, 0, 0, 1, 7, 0, 2], float)
     series = Series(name="r", step_s=2, values=np.array([5, 0, 8, 2.0]), seconds=seconds)

@@ -74,13 +74,13 @@ def test_a_learned_demand_is_no_fault_and_is_said_to_be_told(tmp_path: Path) -> 
     given: dict[str, object] = {"demand": {}, "slo": {"latencySeconds": 2.0}}
     assert notes(backtest(tmp_path, **given)) == []
     ours = "--policies", "foretide,hpa"
-    (told,) = notes(backtest(tmp_path, *ours, **given))
+    (_, told) = notes(backtest(tmp_path, *ours, **given))
     assert told == (
         "note: the spec has no demand.perReplica: live it is learned from load and latency; a "
         "trial has no latencies, so here Foretide is told from the begin on what a replica serves "
         "(42.8571 a step, by the trace's own mean; --capacity-per-replica says another)"
     )
-    (told,) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", **given))
+    (_, told) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", **given))
     assert told.endswith("what a replica serves (60 a step)")
 
 
@@ -94,7 +94,7 @@ def test_a_spec_that_nothing_can_be_sized_by_is_refused(tmp_path: Path) -> None:
     assert alone.exit_code == 2
     assert "--policies" not in alone.output
     assert notes(backtest(tmp_path, demand={})) == []
-    (told,) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", demand={}))
+    (_, told) = notes(backtest(tmp_path, *ours, "--capacity-per-replica", "60", demand={}))
     assert "live nothing is scaled by such a spec" in told
 
 
@@ -182,3 +182,43 @@ def test_a_wrong_option_is_named_and_not_the_trace(
     assert result.exit_code == 2
     assert says in result.output
     assert "for --trace" not in result.output
+
+
+STEADY = (600,) * 400
+
+
+@pytest.mark.parametrize("slo", [None, {"latencySeconds": 2}, {"latencySeconds": 60}])
+def test_a_spec_is_judged_by_steps_as_everything_here_is(
+    tmp_path: Path, slo: dict[str, float] | None
+) -> None:
+    more = {} if slo is None else {"slo": slo}
+    result = backtest(tmp_path, "--policies", "foretide", "--json", values=STEADY, **more)
+    row = json.loads(result.stdout)["rows"][0]
+    assert row["violation"] == 0.0
+    assert row["cost_ratio"] < 1.3  # Of noise within a minute it would be half as much again.
+    told = [line for line in notes(result) if "is judged by its mean" in line]
+    assert len(told) == (0 if slo == {"latencySeconds": 60} else 1)
+
+
+def test_where_there_is_no_work_in_flight_none_is_waited_for(tmp_path: Path) -> None:
+    values = (6000,) * 200 + (600,) * 200
+    more = ("--policies", "foretide", "--json")
+    plain = backtest(tmp_path, *more, values=values)
+    drained = backtest(tmp_path, *more, values=values, drain={"budgetSeconds": 120})
+    rows = [json.loads(result.stdout)["rows"][0] for result in (plain, drained)]
+    assert rows[0]["cost_ratio"] == rows[1]["cost_ratio"]
+    assert any("drain.budgetSeconds limits nothing here" in line for line in notes(drained))
+
+
+def test_a_scored_half_without_a_request_is_told(tmp_path: Path) -> None:
+    values = (600,) * 200 + (0,) * 200
+    assert "note: nothing is asked for in the scored half" in "\n".join(
+        notes(backtest(tmp_path, values=values))
+    )
+
+
+def test_who_never_kept_a_budget_has_no_cost_within_it(tmp_path: Path) -> None:
+    more = ("--policies", "static", "--json")
+    result = backtest(tmp_path, *more, replicas={"min": 1, "max": 3})
+    (row,) = json.loads(result.stdout)["rows"]
+    assert (row["violation"], row["cost_at_1pct"], row["cost_at_01pct"]) == (1.0, None, None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,40 @@ def test_where_there_is_no_terminal_long_work_says_how_far_it_is(
     monkeypatch.setattr(bars, "LINE_EVERY_S", 0.0)
     _, output = said(*command)
     assert re.search(r"^hpa: \d+%, after \d+ s$", output, re.MULTILINE)
+
+
+def test_milliseconds_are_no_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "ms.jsonl"
+    path.write_text('{"at": 1700000007000, "tokens_in": 1, "tokens_out": 1}\n')
+    code, output = said("backtest", "--trace", str(path))
+    assert code == 2
+    assert "ms.jsonl:1: at is 1700000007000 seconds, which is after the year 5000" in output
+
+
+def test_a_header_in_quotes_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "quoted.60s.csv"
+    path.write_text('"step","value"\n' + "".join(f"{step},60\n" for step in range(120)))
+    code, _ = said("backtest", "--trace", str(path), "--policies", "hpa")
+    assert code == 0
+
+
+@pytest.mark.parametrize("command", ["backtest --policies hpa", "forecast-eval"])
+def test_files_are_there_though_nobody_reads_the_table(command: str, tmp_path: Path) -> None:
+    out = tmp_path / "rows.json"
+    words = [sys.executable, "-c", "from streams.cli import main; main()", *command.split()]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *words, "--trace", TRACE, "--json", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "rows" in json.loads(out.read_text())
+
+
+def test_who_was_wrong_once_is_not_said_to_be_never_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "ends.60s.csv"
+    path.write_text("step,value\n" + "".join(f"{n},{100 * (n < 60)}\n" for n in range(120)))
+    code, output = said("forecast-eval", "--trace", str(path), "--horizon", "60")
+    assert code == 0
+    assert "never wrong" not in output
