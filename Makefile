@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml client/pyproject.toml
 	@$(BIN)/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
-demo: setup ## Watch an hour of LLM traffic be scaled, in about a minute (ARGS="--json")
+demo: setup ## Watch an hour of LLM traffic be scaled, in about two minutes (ARGS="--json")
 	@$(BIN)/foretide demo $(ARGS)
 
 test: setup ## All tests; live ones only where their servers have been built

@@ -47,7 +47,7 @@ from streams.cli import logs, options
 def command(
     *, trace: Path | None, speed: float, seed: int, as_json: bool, stay: bool, out: Path
 ) -> None:
-    """Replay a real hour of LLM requests through the whole loop, in about a minute.
+    """Replay a real hour of LLM requests through the whole loop, in about two minutes.
 
     Starts an embedded Kafka broker, a worker with all roles, and a simulated fleet behind a
     Kubernetes API on loopback; replays the trace in a closed loop; then shows how the same hour

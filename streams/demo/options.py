@@ -21,7 +21,7 @@ WORKLOAD = f"{NAMESPACE}/{NAME}"
 
 REPORT = "report.html"
 
-SPEED = 60.0
+SPEED = 30.0
 SEED = 1
 
 
