@@ -173,7 +173,7 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
     lines += _sizing(decision.sizing)
     lines += ["", f"Why {after}, and not one more or fewer"]
     for other in decision.alternatives:
-        cost = "" if other.cost_per_hour is None else f"{other.cost_per_hour:.2f} an hour, "
+        cost = "" if other.cost_per_hour is None else f"costs {other.cost_per_hour:.2f} an hour, "
         risk = (
             "risk unknown yet"
             if other.overload_probability is None

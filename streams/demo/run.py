@@ -23,6 +23,7 @@ from lab.policies import Hpa
 from lab.traces import Arrival, open_trace
 from lab.view import ViewState
 from models.domain.outcome import Result
+from models.grid import STEP_S, phase_of
 from streams.app import Worker, build
 from streams.demo import checks
 from streams.demo.collect import Collected
@@ -141,7 +142,7 @@ class Demo:
         options = self.options
         length = self.arrivals[-1].at_s
         self.clock.start()
-        begin = self.begin = self.clock.now()
+        begin = self.begin = await self._on_the_grid()
         self.plant = Plant(
             self.arrivals, options.parameters, seed=options.seed, begin=begin, name=NAME
         )
@@ -169,6 +170,18 @@ class Demo:
             await asyncio.gather(watcher, serving, failure, return_exceptions=True)
             await telemetry.close(timeout_s=2.0)
         return result
+
+    async def _on_the_grid(self) -> float:
+        """Wait for the next step of the learner's grid to begin, and say when that is.
+
+        Else it is left to chance which requests of the first minutes are seen as one step, and
+        with them how the first crowd is met.
+        """
+        now = self.clock.now()
+        phase = phase_of(WORKLOAD)
+        begin = phase + STEP_S * math.ceil((now - phase) / STEP_S)
+        await asyncio.sleep((begin - now) / self.options.speed)
+        return float(begin)
 
     async def _settle(self, telemetry: AsyncTelemetry, begin: float) -> DemoResult:
         """Close the account: no new events, then wait until all of them have come through."""
