@@ -189,8 +189,12 @@ def test_counts_have_the_mean_and_variance_of_a_renewal_process(cv: float) -> No
         ('{"at": 0, "tokens_in": 1, "tokens_out": 1}\n', "a shorter step with --step"),
         (
             '{"at": 0, "tokens_in": 1, "tokens_out": 1}\n'
-            '{"at": 1e12, "tokens_in": 1, "tokens_out": 1}\n',
+            '{"at": 1e10, "tokens_in": 1, "tokens_out": 1}\n',
             "another unit",
+        ),
+        (
+            '{"at": 1764201600000, "tokens_in": 1, "tokens_out": 1}\n',
+            ":1: at is 1764201600000 seconds, which is after the year 5000; milliseconds are to be",
         ),
         ('{"timestamp": 1, "input_length": 2}\n', ":1: field 'output_length' is missing"),
         ("{broken\n", ":1: begins like JSON lines"),
