@@ -88,8 +88,8 @@ FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
     "--violations",
     type=options.Number(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="The budget: share of requests that may violate; 0.01 is 1 %. Default: the spec's, else "
-    "0.01.",
+    help="The budget: share of requests that may violate; 0.01 is 1 %. Default: 0.01. Not with a "
+    "spec, given or recorded: it is the spec's.",
 )
 @click.option(
     "--compose",
