@@ -131,9 +131,7 @@ def _cost_at(name: str, setting: Setting, scored: Score | None, budget: float) -
         best = setting.tuned.best(budget)
         return None if best is None else best.score.cost
     if name == "static":
-        trial = setting.trial
-        least = score(trial, static_peak(trial, budget))
-        return least.cost if least.violation <= budget else None
+        scored = score(setting.trial, static_peak(setting.trial, budget))
     return scored.cost if scored is not None and scored.violation <= budget else None
 
 

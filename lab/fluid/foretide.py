@@ -23,20 +23,13 @@ TOLD_STARTS = 30
 
 
 def default_spec(trial: Trial) -> AgentScaler:
-    """The spec of a bare series: bounds and budget of the trial, everything else left out.
-
-    A request may take as long as a step, because overload within a step is judged by its mean.
-    """
+    """The spec of a bare series: bounds of the trial, everything else left out."""
     return AgentScaler.model_validate(
         {
             "metadata": {"name": "series", "namespace": "lab"},
             "spec": {
                 "target": {"name": "series"},
                 "replicas": {"min": trial.least, "max": min(max(trial.most, 1), MOST)},
-                "slo": {
-                    "latencySeconds": float(trial.series.step_s),
-                    "violations": trial.violations,
-                },
             },
         }
     )
@@ -45,8 +38,9 @@ def default_spec(trial: Trial) -> AgentScaler:
 def fitted(given: AgentScaler, trial: Trial) -> AgentScaler:
     """The spec as this plant can judge it.
 
-    A step is judged by its mean, so that a request may take as long as one; there are no requests
-    in flight, so that there is no work to drain.
+    Overload within a step is judged by its mean, so that a request may take as long as one, and
+    what has no SLO is given the trial's budget; there are no requests in flight, so that there is
+    no work to drain.
     """
     spec, step_s = given.spec, float(trial.series.step_s)
     slo = spec.slo or Slo(latency_seconds=step_s, violations=trial.violations)
@@ -67,7 +61,7 @@ class Foretide:
 
         Of ``spec`` the demand is replaced: requests, 0.9 of a replica's capacity.
         """
-        given = default_spec(trial) if spec is None else fitted(spec, trial)
+        given = fitted(default_spec(trial) if spec is None else spec, trial)
         per_replica = USABLE * trial.capacity * factor
         demand = given.spec.demand.model_copy(
             update={"unit": "requests", "per_replica": per_replica}

@@ -16,6 +16,7 @@ from lab.traces.arrival import Arrival, TraceError
 from lab.traces.reading import (
     FIELDS,
     HEADERS,
+    MILLISECONDS,
     REQUESTS,
     Format,
     csv_rows,
@@ -82,10 +83,6 @@ def _azure(text: str, name: str) -> Iterator[tuple[float, int, int]]:
         yield at, _tokens(context, expected[1], where), _tokens(generated, expected[2], where)
 
 
-LATEST_S = 1e11
-"""Later than any request: who has this, as seconds, has told milliseconds."""
-
-
 def _json_lines(text: str, name: str, form: Format) -> Iterator[tuple[float, int, int]]:
     when, tokens_in, tokens_out = FIELDS[form]
     unit, unit_s = ("milliseconds", 1e-3) if form == "mooncake" else ("seconds", 1.0)
@@ -105,7 +102,7 @@ def _json_lines(text: str, name: str, form: Format) -> Iterator[tuple[float, int
             raise TraceError(
                 f"{where}: {when} is {at!r}; a number of {unit}, 0 or more, was expected"
             )
-        if at_s > LATEST_S:
+        if at_s > MILLISECONDS:
             raise TraceError(
                 f"{where}: {when} is {at!r} {unit}, which is after the year 5000; milliseconds are "
                 "to be divided by 1000 (a file of Mooncake's fields has them)"

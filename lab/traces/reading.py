@@ -32,6 +32,9 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 """First line of the formats that are CSV."""
 
+MILLISECONDS = 1e11
+"""From here on Unix seconds are the year 5138, and Unix milliseconds 1973."""
+
 FIELDS: dict[str, tuple[str, ...]] = {
     "json-lines": ("at", "tokens_in", "tokens_out"),
     "mooncake": ("timestamp", "input_length", "output_length"),

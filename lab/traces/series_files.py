@@ -17,7 +17,15 @@ import numpy as np
 
 from lab.traces.arrival import Arrival, TraceError
 from lab.traces.files import arrivals_of
-from lab.traces.reading import HEADERS, REQUESTS, Format, csv_rows, format_of, read_text
+from lab.traces.reading import (
+    HEADERS,
+    MILLISECONDS,
+    REQUESTS,
+    Format,
+    csv_rows,
+    format_of,
+    read_text,
+)
 from lab.traces.series import Series, series_of
 from lab.traces.servegen import STEP_S as SERVEGEN_STEP_S
 from lab.traces.servegen import servegen
@@ -30,9 +38,6 @@ MOST_STEPS = 10_000_000
 
 MOST_LOST = 0.1
 """Share of NAB's rows that clocks may push into their neighbour's step."""
-
-MILLISECONDS = 1e11
-"""From here on Unix seconds are the year 5138, and Unix milliseconds 1973."""
 
 _UNIX = re.compile(r"\d+(\.\d+)?")
 _NAMED_STEP = re.compile(r"\.(\d{1,5})s\.")

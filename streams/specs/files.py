@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from actuators.check import targets
 from models.domain.spec import AgentScaler, Pool
 from streams.plain import plain
 from streams.specs.fault import Fault, Specs
@@ -183,12 +184,12 @@ class _Reading:
         for field, used, what in (
             (
                 "target",
-                not _scaled(spec),
+                not _kinds(spec) <= set(SCALED),
                 f"{'s and '.join(SCALED)}s are scaled; decisions on a target of another kind fail",
             ),
             (
                 "drain",
-                spec.spec.drain.pod_deletion_cost and _numbered(spec),
+                spec.spec.drain.pod_deletion_cost and _kinds(spec) == {"StatefulSet"},
                 "pods of a StatefulSet leave by their number: podDeletionCost changes nothing",
             ),
             (
@@ -274,10 +275,9 @@ class _Reading:
             )
 
 
-def _numbered(spec: AgentScaler) -> bool:
-    """Whether all its pods are of StatefulSets."""
-    targets = [spec.spec.target, *(variant.target for variant in spec.spec.variants)]
-    return all(target.kind == "StatefulSet" for target in targets if target is not None)
+def _kinds(spec: AgentScaler) -> set[str]:
+    """What its targets are."""
+    return {ref.target.kind for ref in targets(spec)}
 
 
 def _pydantics(part: str | int) -> bool:
@@ -289,12 +289,6 @@ def _instead(name: str, known: Sequence[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are: {', '.join(known)}" if known else ""
-
-
-def _scaled(spec: AgentScaler) -> bool:
-    """Whether all targets are of a kind that the actuator for Kubernetes knows."""
-    targets = [spec.spec.target, *(variant.target for variant in spec.spec.variants)]
-    return all(target is None or target.kind in SCALED for target in targets)
 
 
 def _names(model: type[AgentScaler | Pool], path: Path_) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from click.testing import CliRunner
 from streams.cli import bars, group
 
 TRACE = "lab/traces/data/azure_llm_code_2023.csv.gz"
+
+
+def steps(path: Path, values: Iterable[float], header: str = "step,value") -> Path:
+    """A trace in steps of a minute."""
+    path.write_text(f"{header}\n" + "".join(f"{n},{value}\n" for n, value in enumerate(values)))
+    return path
 
 
 def said(*words: str) -> tuple[int, str]:
@@ -52,17 +59,15 @@ def test_a_file_of_telemetry_that_is_not_there_is_told_before_kafka_is_asked() -
 
 @pytest.mark.parametrize("command", ["backtest --policies hpa", "forecast-eval"])
 def test_a_value_that_is_no_demand(command: str, tmp_path: Path) -> None:
-    path = tmp_path / "odd.60s.csv"
-    rows = (f"{step},{1e300 if step == 70 else 100}\n" for step in range(120))
-    path.write_text("step,value\n" + "".join(rows))
+    values = (1e300 if step == 70 else 100 for step in range(120))
+    path = steps(tmp_path / "odd.60s.csv", values)
     code, output = said(*command.split(), "--trace", str(path))
     assert code == 2
     assert "a value of 1e+300 in 60 s is more than 1e+09 a second" in output
 
 
 def test_where_nothing_moves_it_is_said_what_the_figures_mean(tmp_path: Path) -> None:
-    path = tmp_path / "still.60s.csv"
-    path.write_text("step,value\n" + "".join(f"{step},0\n" for step in range(120)))
+    path = steps(tmp_path / "still.60s.csv", [0] * 120)
     code, output = said("forecast-eval", "--trace", str(path), "--horizon", "60")
     assert code == 0
     assert "the scored half is 0 throughout: the last value is never wrong" in output
@@ -120,8 +125,7 @@ def test_milliseconds_are_no_seconds(tmp_path: Path) -> None:
 
 
 def test_a_header_in_quotes_is_one(tmp_path: Path) -> None:
-    path = tmp_path / "quoted.60s.csv"
-    path.write_text('"step","value"\n' + "".join(f"{step},60\n" for step in range(120)))
+    path = steps(tmp_path / "quoted.60s.csv", [60] * 120, header='"step","value"')
     code, _ = said("backtest", "--trace", str(path), "--policies", "hpa")
     assert code == 0
 
@@ -141,8 +145,7 @@ def test_files_are_there_though_nobody_reads_the_table(command: str, tmp_path: P
 
 
 def test_who_was_wrong_once_is_not_said_to_be_never_wrong(tmp_path: Path) -> None:
-    path = tmp_path / "ends.60s.csv"
-    path.write_text("step,value\n" + "".join(f"{n},{100 * (n < 60)}\n" for n in range(120)))
+    path = steps(tmp_path / "ends.60s.csv", [100] * 60 + [0] * 60)
     code, output = said("forecast-eval", "--trace", str(path), "--horizon", "60")
     assert code == 0
     assert "never wrong" not in output

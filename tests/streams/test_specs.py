@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from actuators.kubernetes.client import PLURALS
 from streams.cli import group
 from streams.specs import effective, read_specs
+from streams.specs.files import SCALED
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -155,3 +157,7 @@ def test_check_exits_by_what_it_found(tmp_path: Path) -> None:
     result = runner.invoke(group, ["check", str(bad)])
     assert result.exit_code == 1
     assert "spec.mode" in result.output
+
+
+def test_kinds_that_are_warned_of_are_those_that_the_actuator_refuses() -> None:
+    assert set(SCALED) == set(PLURALS)
