@@ -109,7 +109,11 @@ async def run(*, seed: int, minutes: float, rate_per_s: float) -> tuple[Report, 
     try:
         say("starting Kafka")
         with KafkaServer(**BROKER) as kafka:
-            report = await _Run(kafka, folder, seed=seed, minutes=minutes).run(rate_per_s)
+            try:
+                report = await _Run(kafka, folder, seed=seed, minutes=minutes).run(rate_per_s)
+            except Exception:
+                say(f"the broker's last words:\n{kafka.log()}")
+                raise
         keep = not report.exact
         return report, folder if keep else None
     finally:

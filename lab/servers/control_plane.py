@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from lab.servers.process import Process, ServerError, free_port
+from lab.servers.process import Ports, Process, ServerError
 from lab.servers.tools import tool
 
 START_S = 90.0
@@ -39,7 +39,8 @@ class ControlPlane:
         Raises ``ToolsMissingError`` when the programs are not built.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="foretide-kubernetes-"))
-        etcd, peer, self._port = free_port(), free_port(), free_port()
+        self._ports = Ports()
+        etcd, peer, self._port = (self._ports.take() for _ in range(3))
         self.url = f"https://127.0.0.1:{self._port}"
         self._certificate = self._folder / "certs" / "apiserver.crt"
         self._tokens()
@@ -124,6 +125,7 @@ class ControlPlane:
         """Stop everything and forget it; idempotent."""
         for process in reversed([self._etcd, self._apiserver, *self._others]):
             process.stop(limit_s=3.0)
+        self._ports.release()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def restart_apiserver(self) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import types
@@ -14,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Self
 
-from lab.servers.process import Process, ServerError, free_port, listening
+from lab.servers.process import Ports, Process, ServerError
 from lab.servers.tools import kafka_classpath
 
 START_S = 60.0
@@ -28,7 +30,8 @@ class KafkaServer:
         """``configuration``: broker settings, ``_`` for ``.``.  Raises ``ToolsMissingError``."""
         self._classpath = kafka_classpath()
         self._folder = Path(tempfile.mkdtemp(prefix="foretide-kafka-"))
-        self._port, controller = free_port(), free_port()
+        self._ports = Ports()
+        self._port, controller = self._ports.take(), self._ports.take()
         self.bootstrap = f"127.0.0.1:{self._port}"
         settings = {
             "process.roles": "broker,controller",
@@ -79,6 +82,7 @@ class KafkaServer:
         trace: types.TracebackType | None,
     ) -> None:
         self.stop()
+        self._ports.release()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -89,7 +93,7 @@ class KafkaServer:
     def start(self) -> None:
         """Start, and return when it serves."""
         self._process.start()
-        self._process.wait_until(lambda: listening(self._port), limit_s=START_S)
+        self._process.wait_until(lambda: _answers(self._port), limit_s=START_S)
 
     def stop(self) -> None:
         """Stop; the data stay."""
@@ -107,6 +111,10 @@ class KafkaServer:
         """SIGCONT."""
         self._process.signal(signal.SIGCONT)
 
+    def log(self) -> str:
+        """The end of its log."""
+        return self._process.log()
+
     def _format(self) -> None:
         identity = str(uuid.uuid4())
         command = ["java", "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
@@ -119,6 +127,20 @@ class KafkaServer:
         )
         if done.returncode != 0:
             raise ServerError(f"formatting failed:\n{done.stdout}{done.stderr}")
+
+
+def _answers(port: int) -> bool:
+    """Whether a broker there answers: a port that is open may still be of one that starts.
+
+    Raises ``OSError``.
+    """
+    correlation = 7
+    # ApiVersions v0: the key 18, the version, the correlation id, and no client id.
+    request = struct.pack(">hhih", 18, 0, correlation, -1)
+    with socket.create_connection(("127.0.0.1", port), timeout=2.0) as asked:
+        asked.sendall(struct.pack(">i", len(request)) + request)
+        answer = asked.makefile("rb").read(8)
+    return answer[4:] == struct.pack(">i", correlation)
 
 
 _LOGGING = """Configuration:

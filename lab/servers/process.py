@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,12 +28,36 @@ class ServerError(Exception):
     """A server did not start or died; the text ends with its log."""
 
 
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+class Ports:
+    """Loopback ports for servers of ours, held for as long as this object is.
+
+    A server may listen on one, and the kernel gives it to nobody else, neither while the server
+    starts nor while it is down.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[socket.socket] = []
+        self._finalizer = weakref.finalize(self, _close, self._held)
+
+    def take(self) -> int:
+        """One more, free."""
+        holder = socket.socket()
+        self._held.append(holder)
+        # Bound and not listening, it lets another one that also sets this listen there, as Java's
+        # and Go's servers do.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
         return port
+
+    def release(self) -> None:
+        """Let go of them all; idempotent."""
+        self._finalizer()
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for held in sockets:
+        held.close()
 
 
 def _die_with_parent() -> None:
@@ -118,10 +143,3 @@ class Process:
         path = self._folder / f"{self.name}.log"
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
-
-
-def listening(port: int) -> bool:
-    """Whether something listens on a loopback port."""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
