@@ -19,6 +19,7 @@ from lab.traces.reading import (
     MILLISECONDS,
     REQUESTS,
     Format,
+    as_number,
     csv_rows,
     format_of,
     text_of,
@@ -124,7 +125,7 @@ def _record(line: str, form: Format, where: str) -> dict[str, object]:
 def _finite(value: object) -> float:
     """A number, also as text; -1 for what is none."""
     try:
-        return float(str(value))
+        return as_number(str(value))
     except ValueError:
         return -1.0
 

@@ -42,6 +42,13 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """Fields of the formats that are JSON lines: seconds in the first, milliseconds in the second."""
 
 
+def as_number(text: str) -> float:
+    """Raises ``ValueError``: no number, or one like 1_000, which Python alone understands."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
 def text_of(raw: bytes, name: str) -> str:
     """The text of a file's bytes, unpacked.  Raises ``TraceError``: not text, or empty."""
     try:

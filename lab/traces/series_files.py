@@ -22,6 +22,7 @@ from lab.traces.reading import (
     MILLISECONDS,
     REQUESTS,
     Format,
+    as_number,
     csv_rows,
     format_of,
     read_text,
@@ -40,6 +41,7 @@ MOST_LOST = 0.1
 """Share of NAB's rows that clocks may push into their neighbour's step."""
 
 _UNIX = re.compile(r"\d+(\.\d+)?")
+_WHOLE = re.compile(r"[+-]?\d{1,1000}")
 _NAMED_STEP = re.compile(r"\.(\d{1,5})s\.")
 
 
@@ -72,15 +74,14 @@ def _read(text: str, form: Format, path: Path, step_s: int | None, seed: int) ->
         return _nab(text, name, path.name, step_s)
     values: dict[int, float] = {}
     for line, (step_text, value) in _rows(text, name, form):
-        try:
-            number = int(step_text)
-        except ValueError:
-            raise TraceError(f"{name}:{line}: step is {step_text!r}, not a whole number") from None
-        if not 0 <= number < MOST_STEPS:
-            raise TraceError(f"{name}:{line}: step {number} is not from 0 to {MOST_STEPS - 1}")
-        if number in values:
-            raise TraceError(f"{name}:{line}: step {number} is there twice; keep one of them")
-        values[number] = _value(value, f"{name}:{line}")
+        if not _WHOLE.fullmatch(step_text):
+            raise TraceError(f"{name}:{line}: step is {step_text!r}, not a whole number")
+        at = int(step_text)
+        if not 0 <= at < MOST_STEPS:
+            raise TraceError(f"{name}:{line}: step {at} is not from 0 to {MOST_STEPS - 1}")
+        if at in values:
+            raise TraceError(f"{name}:{line}: step {at} is there twice; keep one of them")
+        values[at] = _value(value, f"{name}:{line}")
     return _filled(values, step, path.name, name)
 
 
@@ -174,7 +175,7 @@ def _value(text: str, where: str) -> float:
     if not text or text.lower() == "nan":
         return math.nan
     try:
-        value = float(text)
+        value = as_number(text)
     except ValueError:
         raise TraceError(
             f"{where}: value is {text!r}, not a number; leave it empty if nobody measured it"

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from lab.traces.arrival import TraceError
+from lab.traces.reading import as_number
 from lab.traces.series import Floats, Series
 
 WINDOW_S = 600
@@ -83,7 +84,7 @@ def counts(means: Floats, cvs: Floats, rng: np.random.Generator) -> Floats:
 
 def _numbers(fields: list[str], where: str) -> tuple[float, float, float]:
     try:
-        start, rate, cv = (float(field) for field in fields)
+        start, rate, cv = (as_number(field) for field in fields)
     except ValueError:
         raise TraceError(
             f"{where}: start_s, rate_per_s, iat_cv are {','.join(fields)}; numbers were expected"
