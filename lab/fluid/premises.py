@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from lab.fluid.run import METRIC_S
-from lab.fluid.trial import MEAN_REPLICAS, MEAN_USE, MOST, USABLE, Trial, default_capacity
+from lab.fluid.trial import MEAN_REPLICAS, MEAN_USE, MOST, USABLE, Trial, allowed, default_capacity
 from lab.fluid.verdict import duration
 from lab.traces import TraceError
 from models.domain.spec import AgentScaler
@@ -22,6 +22,7 @@ def premises(trial: Trial, spec: AgentScaler | None = None) -> tuple[str, ...]:
     series = trial.series
     unknown = sum(math.isnan(value) for value in series.values.tolist())
     missing = f" {unknown} steps that nobody measured count for nothing." if unknown else ""
+    but = " but what no number of replicas up to max avoids" if trial.most_too_few else ""
     return (
         f"Demand: {len(series.values):,} steps of {series.step_s} s. The first half is warm-up, "
         f"the last {duration(trial.end_s - trial.begin_s)} are scored.{missing}",
@@ -30,9 +31,10 @@ def premises(trial: Trial, spec: AgentScaler | None = None) -> tuple[str, ...]:
         "goes at once.",
         f"Replicas: {_bounds(trial)}. All policies begin with {trial.initial():,}.",
         f"A request is a violation when it arrives while demand, the mean of its step, is above "
-        f"{USABLE:g} of what ready replicas serve. Allowed: {trial.violations:.2%} of requests.",
+        f"{USABLE:g} of what ready replicas serve. Allowed: {allowed(trial.violations)} of "
+        "requests.",
         "Cost is replica-seconds, as a multiple of the clairvoyant's, the cheapest schedule that "
-        "has no violation: it knows the future.",
+        f"has no violation{but}: it knows the future.",
         f"{_settings(spec)} Foretide hears of arrivals each second, polled policies "
         f"see means of {METRIC_S:g} s (KPA of its own windows). {_within_a_step(trial)}",
         "hpa-tuned and static were chosen afterwards, on the scored half itself.",

@@ -19,7 +19,7 @@ from lab.fluid.run import Progress, silent
 from lab.fluid.schedule import Schedule, schedule
 from lab.fluid.score import score
 from lab.fluid.table import percent
-from lab.fluid.trial import Trial
+from lab.fluid.trial import Trial, allowed
 from models.domain.spec import AgentScaler
 
 RAN = "what ran"
@@ -106,21 +106,21 @@ def verdict(found: Backtest, measured: float | None = None) -> str:
 
 def _compared(found: Backtest) -> str:
     ran, ours = found.rows
-    budget, hours = found.trial.violations, [found.replica_hours(row) for row in found.rows]
+    hours = [found.replica_hours(row) for row in found.rows]
     before, after = hours
     if not before or after is None:
         return "Nothing ran, so that there is nothing to hold Foretide against."
     change = after / before - 1
     costs = f"{abs(change):.1%} {'more' if change > 0 else 'fewer'} replica-hours"
-    kept = [(row.violation or 0.0) <= budget for row in (ran, ours)]
-    text = f"Foretide would have used {costs}"
+    kept = [(row.violation or 0.0) <= found.trial.violations for row in (ran, ours)]
+    text, budget = f"Foretide would have used {costs}", allowed(found.trial.violations)
     if kept == [True, True]:
-        return f"{text}; both keep the budget of {budget:.2%} violations."
+        return f"{text}; both keep the budget of {budget} violations."
     if kept == [False, True]:
-        return f"{text}, and kept the budget of {budget:.2%} violations, which what ran did not."
+        return f"{text}, and kept the budget of {budget} violations, which what ran did not."
     if kept == [True, False]:
-        return f"{text}, but not kept the budget of {budget:.2%} violations, which what ran did."
-    return f"{text}; neither keeps the budget of {budget:.2%} violations."
+        return f"{text}, but not kept the budget of {budget} violations, which what ran did."
+    return f"{text}; neither keeps the budget of {budget} violations."
 
 
 def _over(violation: float | None, budget: float) -> str:

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from lab.fluid.backtest import Row
-from lab.fluid.trial import Trial
+from lab.fluid.trial import Trial, allowed
 
 LEAST_SHOWN = 5e-5
 """What rounds to 0.00 %."""
@@ -67,6 +67,13 @@ def legend(rows: Sequence[Row]) -> tuple[str, ...]:
     return ("; ".join(words),) if words else ()
 
 
+COSTS = (
+    "costs are multiples of the clairvoyant schedule; vs tuned is over hpa-tuned's frontier at "
+    "equal violation; hpa-tuned and static were chosen after the fact"
+)
+"""What the columns of costs are, below what the whole rests on."""
+
+
 def assumptions(trial: Trial) -> tuple[str, ...]:
     """What the table rests on, in a few lines."""
     series = trial.series
@@ -76,9 +83,7 @@ def assumptions(trial: Trial) -> tuple[str, ...]:
         f"{len(series.values)} steps of {series.step_s} s; the first half is warm-up, the last "
         f"{hours:.4g} h are scored",
         f"a replica serves {per_step:.6g} a step; demand above 0.9 of what is ready violates; "
-        f"replicas {trial.least} to {trial.most}, budget {trial.violations:.2%}",
-        "costs are multiples of the clairvoyant schedule; vs tuned is over hpa-tuned's frontier "
-        "at equal violation; hpa-tuned and static were chosen after the fact",
+        f"replicas {trial.least} to {trial.most}, budget {allowed(trial.violations)}",
     )
 
 

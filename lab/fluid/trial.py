@@ -86,12 +86,27 @@ class Trial:
         first = float(known[0]) if len(known) else 0.0
         return min(max(math.ceil(first / self.capacity / MEAN_USE), self.least, 1), self.most)
 
+    @property
+    def most_too_few(self) -> bool:
+        """Whether there is demand that violates with ``most`` replicas as well."""
+        peak = float(np.nan_to_num(self.rates, nan=0.0).max(initial=0.0))
+        return peak > USABLE * self.capacity * self.most * (1 + 1e-9)
+
     def needed(self) -> Ints:
-        """Fewest replicas by step that no demand violates, (n,); ``least`` where it is unknown."""
+        """Fewest replicas by step that no demand violates, (n,); ``least`` where it is unknown.
+
+        ``most`` where even that is too few.
+        """
         rates = np.nan_to_num(self.rates, nan=0.0)
         need = np.ceil(rates / (USABLE * self.capacity) - 1e-9).astype(np.int64)
         clipped: Ints = np.clip(need, self.least, self.most)
         return clipped
+
+
+def allowed(budget: float) -> str:
+    """A budget in words, as exact as it was given: 1.00%, 0.5%, 0.005%."""
+    exact = f"{100 * budget:.6g}"
+    return f"{budget:.2%}" if len(exact.partition(".")[2]) <= 2 else f"{exact}%"  # noqa: PLR2004
 
 
 def default_capacity(series: Series) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.fluid.backtest import Row
+from lab.fluid.trial import allowed
 
 HINDSIGHT = frozenset({"hpa-tuned", "static", "clairvoyant"})
 """Chosen after the fact, knowing the trace: nobody could have run them."""
@@ -62,12 +63,12 @@ def duration(seconds: float) -> str:
 
 
 def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget: float) -> str:
-    allowed = f"{share(budget)} allowed"
+    within = f"{allowed(budget)} allowed"
     if not fair:
         return "Only policies that know the trace were run: there is nothing to compare."
     if ours is None:
-        return _without_ours(fair, kept, allowed)
-    measured = f"{share(_violation(ours))} violations, {allowed}"
+        return _without_ours(fair, kept, within)
+    measured = f"{share(_violation(ours))} violations, {within}"
     if ours in kept:
         return f"Foretide kept the violation budget ({measured}){_place(ours, fair, kept)}."
     text = f"Foretide missed the violation budget ({measured})"
@@ -76,10 +77,10 @@ def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget
     return f"{text}, and so did all others." if len(fair) > 1 else f"{text}."
 
 
-def _without_ours(fair: Sequence[Row], kept: Sequence[Row], allowed: str) -> str:
+def _without_ours(fair: Sequence[Row], kept: Sequence[Row], within: str) -> str:
     if not kept:
-        return f"No policy kept the violation budget ({allowed}) without knowing the trace."
-    some = f"{len(kept)} of {len(fair)} policies kept the violation budget ({allowed})"
+        return f"No policy kept the violation budget ({within}) without knowing the trace."
+    some = f"{len(kept)} of {len(fair)} policies kept the violation budget ({within})"
     return f"{some}; {kept[0].policy} was the cheapest, at {_times(kept[0])}."
 
 

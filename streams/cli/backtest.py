@@ -261,12 +261,12 @@ def _report(path: Path, found: Backtest, composed: Composed, spec: AgentScaler |
 
 def _show(found: Backtest, composed: Composed) -> None:
     from lab.fluid.backtest import recovery_s  # noqa: PLC0415 - heavy
-    from lab.fluid.table import assumptions, legend, table  # noqa: PLC0415 - heavy
+    from lab.fluid.table import COSTS, assumptions, legend, table  # noqa: PLC0415 - heavy
 
     outputs.show(table(found.rows, found.trial))
     legends = (*rows.unserved(found), *legend(found.rows))
     missing = gaps.told(found.trial.series)
-    for line in (*legends, *composed.told, *missing, *assumptions(found.trial)):
+    for line in (*legends, *composed.told, *missing, *assumptions(found.trial), COSTS):
         click.echo(line)
     if composed.stepped_s is not None:
         parts = []

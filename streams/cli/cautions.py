@@ -169,7 +169,7 @@ def of_trial(trial: Trial) -> list[str]:
 def _most(trial: Trial) -> list[str]:
     import numpy as np  # noqa: PLC0415 - heavy
 
-    from lab.fluid.trial import USABLE  # noqa: PLC0415 - heavy
+    from lab.fluid.trial import USABLE, allowed  # noqa: PLC0415 - heavy
 
     rates = np.nan_to_num(trial.rates[trial.series.half :], nan=0.0)
     holds = USABLE * trial.capacity * trial.most
@@ -177,9 +177,8 @@ def _most(trial: Trial) -> list[str]:
     if not over.any():
         return []
     share = float(rates[over].sum() / rates.sum())
-    budget = (
-        "" if share <= trial.violations else f", which is over the budget of {trial.violations:.2%}"
-    )
+    over_by = f", which is over the budget of {allowed(trial.violations)}"
+    budget = "" if share <= trial.violations else over_by
     return [
         f"max {trial.most} replicas holds {_rate(holds)} within the SLO, and serves "
         f"{_rate(holds / USABLE)}; the trace asks up to {_rate(float(rates.max()))}: at least "

@@ -148,5 +148,7 @@ def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
         *told,
         *missing,
         *assumptions(found.trial),
+        "hpa-tuned is Kubernetes' HPA at its cheapest setting for as many violations, chosen after "
+        "the fact",
     ):
         click.echo(line)

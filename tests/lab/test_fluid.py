@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lab.fluid.run import run_polled
 from lab.fluid.schedule import Schedule, Standing, ready, schedule
 from lab.fluid.score import score
-from lab.fluid.trial import Observed, default_capacity
+from lab.fluid.trial import Observed, allowed, default_capacity
 from lab.policies import View
 from lab.traces import TraceError
 from tests.lab.fluids import asked, made, trial
@@ -175,6 +175,20 @@ def test_a_polled_policy_sees_only_the_past() -> None:
     assert other.views[:4] == watcher.views[:4]
     assert other.views[4] != watcher.views[4]
     assert pairs(run.asked)[1] == (45.0, first + 1)
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [(0.01, "1.00%"), (0.005, "0.50%"), (0.0125, "1.25%"), (0.00005, "0.005%"), (0.999, "99.90%")],
+)
+def test_a_budget_is_told_as_exactly_as_it_was_given(budget: float, words: str) -> None:
+    assert allowed(budget) == words
+
+
+def test_demand_that_the_most_replicas_cannot_serve() -> None:
+    # A replica serves 1 a step within the SLO.
+    assert trial([1.0, 3.0, 4.0, 1.0], most=3).most_too_few
+    assert not trial([1.0, 3.0, 4.0, np.nan], most=4).most_too_few
 
 
 def test_the_first_halfs_mean_is_twenty_replicas_at_seven_tenths() -> None:
