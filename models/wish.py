@@ -10,6 +10,7 @@ import math
 from typing import Literal, NamedTuple
 
 from models.domain.decision import Reason
+from models.sizing.ramp import ahead_s
 
 Kind = Literal[
     "short", "newest", "ramp", "ahead", "quiet", "unknown", "piling", "growing", "waiting", "slow"
@@ -51,7 +52,8 @@ def words(wish: Wish, terms: Terms) -> str:
     return {
         "short": f"{value:.2f} {unit} now, {per}; no forecast yet",
         "newest": f"{value:.2f} {unit} in the last seconds, {per}",
-        "ramp": f"{value:.2f} {unit} in {terms.horizon_s:.0f} s if its rise goes on, {per}",
+        "ramp": f"{value:.2f} {unit} in {ahead_s(terms.horizon_s):.0f} s if its rise goes on, "
+        f"{per}",
         "ahead": f"{value:.2f} {unit} in {terms.horizon_s:.0f} s, {terms.margin:g} scales above "
         f"the centre, {per}",
         "quiet": f"nothing to do for {value:.0f} s",

@@ -1,7 +1,8 @@
 """Ramp: a flash crowd is told by its slope before it is told by its size.
 
 Rule: demand that rose twice in a row by far more than it uses to is taken to go on rising for
-one horizon; a single step up is not, because steps up are common and end where they are.
+one horizon and one rise more; a single step up is not, because steps up are common and end where
+they are.
 
 Minute by minute: 100, 100, 160, 220 is a ramp (60, then 60 more); 100, 100, 160, 160 is not.
 """
@@ -32,7 +33,16 @@ MOST = 2.0
 """A ramp adds at most so many times what there is: slopes end."""
 
 HORIZON_S = 300.0
-"""And is not looked along for longer than this."""
+"""And is not looked along for longer than this, the rise more included."""
+
+
+def ahead_s(horizon_s: float) -> float:
+    """How far along a ramp is looked, seconds: a horizon, and a rise further.
+
+    The newest mean is half of ``MEAN_S`` old, the slope is the lesser of two, and what is read by
+    the minute rises in stairs of a minute.
+    """
+    return min(horizon_s + RISE_S, HORIZON_S)
 
 
 class RampState(Struct, frozen=True, array_like=True):
@@ -85,7 +95,7 @@ class Ramp:
         # Apart from each other: a step up within one of them is none of two rises.
         rises = min(now) > max(before) and min(before) > max(first)
         if weight and rises and slope > UNUSUAL * usual:
-            on = slope * min(horizon_s, HORIZON_S) / RISE_S
+            on = slope * ahead_s(horizon_s) / RISE_S
             self.projected = mean_of[2] + min(on, MOST * mean_of[2])
         self._usual = (
             total + self._forget * (abs(slope) - total),

@@ -14,7 +14,7 @@ from models.sizing.candidates import COUNT, SHAPE, WINDOWS_S, named, numbered
 from models.sizing.choice import PRICES, SAFETY, budget_left, choose
 from models.sizing.ledger import Ledger
 from models.sizing.plants import Plants
-from models.sizing.ramp import Ramp
+from models.sizing.ramp import Ramp, ahead_s
 
 STEP_S = 10
 
@@ -163,6 +163,21 @@ def test_a_ramp_is_projected_and_a_step_up_is_not() -> None:
         assert step.projected == 0.0
     # 60 a minute more, for five minutes; the mean of the newest 30 s lags by 10.
     assert ramp.projected == pytest.approx(risen - 10.0 + 300.0, rel=0.02)
+
+
+@pytest.mark.parametrize(("horizon_s", "ahead"), [(75.0, 135.0), (165.0, 225.0), (440.0, 300.0)])
+def test_a_ramp_is_looked_along_a_rise_further_than_the_horizon(
+    horizon_s: float, ahead: float
+) -> None:
+    assert ahead_s(horizon_s) == ahead
+    ramp, risen = Ramp(STEP_S), 100.0
+    for _ in range(200):
+        ramp.add(risen, horizon_s)
+    for _ in range(16):
+        risen += 10.0
+        ramp.add(risen, horizon_s)
+    # One a second more; the mean of the newest 30 s lags by 10.
+    assert ramp.projected == pytest.approx(risen - 10.0 + ahead)
 
 
 def test_a_ramp_on_noise_is_rare() -> None:
