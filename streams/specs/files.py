@@ -17,6 +17,7 @@ from actuators.check import targets
 from models.domain.spec import AgentScaler, Pool
 from streams.plain import plain
 from streams.specs.fault import Fault, Specs
+from streams.specs.nodes import Path_, deepest, dotted, faulty, find, size
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000
@@ -26,8 +27,6 @@ KINDS: dict[str, type[AgentScaler | Pool]] = {"AgentScaler": AgentScaler, "Pool"
 
 SCALED = ("Deployment", "StatefulSet")
 """Kinds that the actuator for Kubernetes sets replicas of."""
-
-Path_ = tuple[str | int, ...]
 
 
 def read_specs(paths: Iterable[Path]) -> Specs:
@@ -101,7 +100,7 @@ class _Reading:
                 file, node, "", "a mapping with apiVersion, kind, metadata and spec is expected"
             )
             return
-        if _size(node, MAX_NODES) > MAX_NODES:
+        if size(node, MAX_NODES) > MAX_NODES:
             self.fault(file, node, "", f"more than {MAX_NODES} values when aliases are expanded")
             return
         content = self._content(file, node)
@@ -109,7 +108,7 @@ class _Reading:
             return
         kind = content.get("kind")
         if not isinstance(kind, str) or kind not in KINDS:
-            where = _find(node, ("kind",)) or node
+            where = find(node, ("kind",)) or node
             known = " or ".join(KINDS)
             self.fault(file, where, "kind", f"{kind!r} is not known; write {known}")
             return
@@ -129,7 +128,8 @@ class _Reading:
     def _content(self, file: str, node: yaml.MappingNode) -> dict[object, object] | None:
         """The document's values; None: it has a fault, which is noted."""
         before = len(self.faults)
-        self._duplicates(file, node, ())
+        for found, path, message in faulty(node):
+            self.fault(file, found, dotted(path), message)
         self._booleans(file, node)
         if len(self.faults) > before:
             return None
@@ -151,7 +151,7 @@ class _Reading:
             if spec.metadata.name in self.pools:
                 self.fault(
                     file,
-                    _find(node, ("metadata", "name")),
+                    find(node, ("metadata", "name")),
                     "metadata.name",
                     f"pool {spec.metadata.name} is defined twice",
                 )
@@ -160,7 +160,7 @@ class _Reading:
         if spec.metadata.namespace == "pool":
             self.fault(
                 file,
-                _find(node, ("metadata", "namespace")),
+                find(node, ("metadata", "namespace")),
                 "metadata.namespace",
                 "the namespace `pool` is kept for pools in foretide.workloads",
             )
@@ -168,7 +168,7 @@ class _Reading:
         if before is not None:
             self.fault(
                 file,
-                _find(node, ("metadata", "name")),
+                find(node, ("metadata", "name")),
                 "metadata.name",
                 f"workload {spec.workload} is defined twice, first at {before}",
             )
@@ -177,7 +177,7 @@ class _Reading:
         self.scalers[spec.workload] = spec
         self._not_yet(file, node, spec)
         if spec.spec.pool is not None:
-            self._wanted.append((file, _find(node, ("spec", "pool")) or node, spec.spec.pool))
+            self._wanted.append((file, find(node, ("spec", "pool")) or node, spec.spec.pool))
 
     def _not_yet(self, file: str, node: yaml.Node, spec: AgentScaler) -> None:
         """What is understood and stored, but not acted on by this version."""
@@ -211,7 +211,7 @@ class _Reading:
             ),
         ):
             if used:
-                where = _find(node, ("spec", field)) or node
+                where = find(node, ("spec", field)) or node
                 self.warnings.append(_fault(file, where, f"spec.{field}", what))
 
     def together(self) -> None:
@@ -242,30 +242,17 @@ class _Reading:
             *(part for part in loc[: len(loc) - len(named)] if not _pydantics(part)),
             *named,
         )
-        where, known = _deepest(node, path)
+        where, known = deepest(node, path)
         if kind == "extra_forbidden":
             name = str(path[-1])
             message = f"unknown field {name!r}{_instead(name, _names(model, path[:-1]))}"
         elif kind == "missing":
             message = f"{path[-1]!r} is missing"
-        self.fault(file, where, _dotted(known if kind != "missing" else path), message)
-
-    def _duplicates(self, file: str, node: yaml.Node, path: Path_) -> None:
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                name = str(key.value)
-                if name in seen:
-                    self.fault(file, key, _dotted((*path, name)), "this key stands here twice")
-                seen.add(name)
-                self._duplicates(file, value, (*path, name))
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                self._duplicates(file, value, (*path, index))
+        self.fault(file, where, dotted(known if kind != "missing" else path), message)
 
     def _booleans(self, file: str, node: yaml.MappingNode) -> None:
         """An unquoted Off is a YAML boolean: the commonest fault of all deserves its own words."""
-        found = _find(node, ("spec", "vertical", "mode"))
+        found = find(node, ("spec", "vertical", "mode"))
         if isinstance(found, yaml.ScalarNode) and found.tag == "tag:yaml.org,2002:bool":
             self.fault(
                 file,
@@ -313,64 +300,13 @@ def _names(model: type[AgentScaler | Pool], path: Path_) -> list[str]:
     return sorted(meant(at).get("properties", {}))
 
 
-def _find(node: yaml.Node, path: Path_) -> yaml.Node | None:
-    found, known = _deepest(node, path)
-    return found if known == path else None
-
-
-def _deepest(node: yaml.Node, path: Path_) -> tuple[yaml.Node, Path_]:
-    """The node at ``path``, or the deepest one on the way, and the path to it."""
-    known: list[str | int] = []
-    for part in path:
-        following: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            following = next((v for k, v in node.value if k.value == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            following = node.value[part] if part < len(node.value) else None
-        if following is None:
-            break
-        node = following
-        known.append(part)
-    return node, tuple(known)
-
-
 def _fault(file: str, node: yaml.Node | None, field: str, message: str) -> Fault:
     mark = None if node is None else node.start_mark
     line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
     return Fault(file=file, line=line, column=column, field=field, message=message)
 
 
-def _dotted(path: Path_) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
-
-
-def _size(node: yaml.Node, limit: int) -> int:
-    """Nodes with aliases expanded, counted no further than just above ``limit``."""
-    sizes: dict[int, int] = {}
-
-    def size(found: yaml.Node) -> int:
-        known = sizes.get(id(found))
-        if known is not None:
-            return known
-        sizes[id(found)] = limit + 1  # An alias into itself is endless.
-        total = 1
-        children: list[yaml.Node] = []
-        if isinstance(found, yaml.MappingNode):
-            children = [child for pair in found.value for child in pair]
-        elif isinstance(found, yaml.SequenceNode):
-            children = list(found.value)
-        for child in children:
-            total = min(total + size(child), limit + 1)
-        sizes[id(found)] = total
-        return total
-
-    return size(node)
-
-
 def _json(content: object) -> bytes:
-    import orjson  # noqa: PLC0415 - strict JSON: refuses NaN as null would hide it
+    import orjson  # noqa: PLC0415 - not needed where there is no spec to read
 
     return orjson.dumps(content)
