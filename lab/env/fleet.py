@@ -47,7 +47,10 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
     ``replica_seconds`` so far, and at the end what is overdue among the violations.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium declares it
+    metadata: dict[str, Any] = {  # noqa: RUF012 - as gymnasium declares it
+        "render_modes": ["ansi"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,
@@ -57,8 +60,9 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
         period_s: float = PERIOD_S,
         price_s: float = PRICE_S,
         drain_s: float = 120.0,
+        render_mode: str | None = None,
     ) -> None:
-        """``parameters`` None: the default plant.
+        """``parameters`` None: the default plant.  ``render_mode``: ``ansi``, or None for none.
 
         Raises ``ValueError`` for what cannot be run, ``TypeError`` for a trace that was not read.
         """
@@ -70,6 +74,9 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
             raise ValueError(f"period_s is {period_s!r}, above 0 and at most 3600 was expected")
         if not 0 <= price_s < float("inf"):
             raise ValueError(f"price_s is {price_s!r}, at least 0 and finite was expected")
+        if render_mode not in {None, *self.metadata["render_modes"]}:
+            raise ValueError(f"render_mode is {render_mode!r}, 'ansi' or None was expected")
+        self.render_mode = render_mode
         self.arrivals = tuple(arrivals)
         self.parameters = parameters or PlantParameters()
         if len(self.parameters.fleet()) > 1:
@@ -91,6 +98,7 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
         self._actions = most - self.parameters.min_replicas + 1
         self.action_space = gymnasium.spaces.Discrete(self._actions)
         self._plant: Plant | None = None
+        self._shown = ""
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -103,7 +111,7 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
             seed=int(self.np_random.integers(2**31)),
             begin=0.0,
         )
-        return self._observe(self._plant, 0), self._info(self._plant)
+        return self._told(self._plant, 0, 0.0)
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Ask for replicas, and let a period pass."""
@@ -128,7 +136,25 @@ class FleetEnv(gymnasium.Env[Observation, np.int64]):
             self._plant = None
         late = account.violations - before
         reward = -(spent_s + self.price_s * late) / self.period_s
-        return self._observe(plant, arrived), reward, False, over, self._info(plant)
+        found, info = self._told(plant, arrived, reward)
+        return found, reward, False, over, info
+
+    def render(self) -> str | None:
+        """The newest period in a line; None: no ``render_mode`` was given."""
+        return self._shown if self.render_mode == "ansi" else None
+
+    def _told(
+        self, plant: Plant, arrived: int, reward: float
+    ) -> tuple[Observation, dict[str, Any]]:
+        found, info = self._observe(plant, arrived), self._info(plant)
+        if self.render_mode is not None:
+            inside, per_s, ready, starting, desired, _ = found.tolist()
+            self._shown = (
+                f"{plant.now:8.0f} s  {per_s:7.2f} requests/s  {inside:5.0f} in the system  "
+                f"{ready:3.0f} ready  {starting:3.0f} starting  {desired:3.0f} desired  "
+                f"{info['violations']:5} violations  reward {reward:9.2f}"
+            )
+        return found, info
 
     def _observe(self, plant: Plant, arrived: int) -> Observation:
         found = (

@@ -30,6 +30,22 @@ def test_gymnasium_finds_no_fault() -> None:
     check_env(FleetEnv(some(60)), skip_render_check=True)
 
 
+def test_a_period_is_rendered_as_a_line() -> None:
+    env = FleetEnv(some(60), render_mode="ansi", period_s=15.0)
+    env.reset(seed=1)
+    assert "       0 s     0.00 requests/s      0 in the system" in str(env.render())
+    _, reward, _, _, info = env.step(np.int64(2))
+    line = str(env.render())
+    assert "      15 s     1.07 requests/s" in line  # Both ends of the period count.
+    assert "3 desired" in line
+    assert line.endswith(f"{info['violations']} violations  reward {reward:9.2f}")
+    silent = FleetEnv(some(60))
+    silent.reset(seed=1)
+    assert silent.render() is None
+    with pytest.raises(ValueError, match="render_mode is 'human'"):
+        FleetEnv(some(60), render_mode="human")
+
+
 def test_an_episode_adds_up_to_the_accounts_cost_and_violations() -> None:
     env = FleetEnv(some(every_s=0.2), price_s=7.0)
     env.reset(seed=3)
