@@ -96,6 +96,10 @@ async def _demo(asked, *, as_json: bool, again: bool) -> bool:  # type: ignore[n
             watching = asyncio.create_task(screen.follow(demo.view))
             try:
                 result = await demo.replay()
+            except asyncio.CancelledError:
+                cut = f"{asked.out} holds the run up to here, and no report"
+                click.echo(f"stopped before the end of the trace: {cut}", err=True)
+                raise
             finally:
                 watching.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
