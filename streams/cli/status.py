@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli import broker, options
+from streams.cli import broker, options, outputs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,6 +62,8 @@ async def _status(settings: Settings, *, as_json: bool, every: bool, watch: bool
     from rich.console import Console  # noqa: PLC0415 - heavy
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = outputs.WIDEST  # Whoever reads a pipe reads all columns.
     before: Before = {}
     while True:
         try:
