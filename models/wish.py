@@ -10,6 +10,7 @@ import math
 from typing import Literal, NamedTuple
 
 from models.domain.decision import Reason
+from models.domain.spec import MOST_REPLICAS
 from models.sizing.ramp import ahead_s
 
 Kind = Literal[
@@ -42,8 +43,11 @@ class Terms(NamedTuple):
 
 
 def replicas_for(demand: float, capacity: float) -> int:
-    """ceil(demand / capacity), with room for the rounding of sums: 16.000000001 / 8 is 2."""
-    return math.ceil(demand / capacity - 1e-9)
+    """ceil(demand / capacity), with room for the rounding of sums: 16.000000001 / 8 is 2.
+
+    At most ``MOST_REPLICAS``: no demand and no capacity make it more than a number.
+    """
+    return math.ceil(min(demand / capacity, MOST_REPLICAS) - 1e-9)
 
 
 def words(wish: Wish, terms: Terms) -> str:

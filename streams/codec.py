@@ -7,8 +7,10 @@ and a bad element never takes its neighbours with it.  Flow: aggregate's first s
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -51,9 +53,8 @@ def loads(value: bytes | None) -> tuple[list[Load | Progress], list[Fault]]:
         return load_records(value or b""), []
     except REFUSALS as error:
         whole: Fault = (None, *why(error, value))
-    try:
-        elements = _elements(value or b"")
-    except REFUSALS:
+    elements = _parts(value or b"")
+    if elements is None:
         return [], [whole]
     records: list[Load | Progress] = []
     faults: list[Fault] = []
@@ -87,6 +88,11 @@ _strict_many = msgspec.json.Decoder(list[_Strict]).decode
 _lenient = msgspec.json.Decoder(Telemetry).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_SPLITTER = json.JSONDecoder(
+    parse_int=lambda _: 0, parse_float=lambda _: 0, parse_constant=lambda _: 0, strict=False
+)
+"""Finds where a value ends; numbers of any length are no concern of it."""
+_BLANK = re.compile(r"[ \t\n\r]*")
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 _NOT_A_NUMBER = re.compile(rb"[:\[,]\s*(-?(?:NaN|Infinity))\b")
 _KNOWN: dict[type, frozenset[str]] = {
@@ -139,14 +145,52 @@ def _one_by_one(value: bytes, appended_at: float, *, is_array: bool) -> Decoded:
     if not is_array:
         _element(value, None, appended_at, decoded)
         return decoded
-    try:
-        elements = _elements(value)
-    except REFUSALS as error:
-        decoded.rejected.append((None, *why(error, value)))
+    elements = _parts(value)
+    if elements is None:
+        decoded.rejected.append((None, *why(_fault_of(value), value)))
         return decoded
     for index, element in enumerate(elements):
         _element(bytes(element), index, appended_at, decoded)
     return decoded
+
+
+def _parts(value: bytes) -> Sequence[msgspec.Raw | bytes] | None:
+    """The elements of an array, as they stand; None: it is no array that ends.
+
+    msgspec does not split where an element is no JSON (NaN) or has half a character (the escape
+    of a lone surrogate); Python's own parser goes over both, so that only they are refused.
+    """
+    try:
+        return _elements(value)
+    except REFUSALS:
+        pass
+    text = value.decode("utf-8", "surrogateescape")
+    parts: list[bytes] = []
+    at = _after(_BLANK, text, 0)
+    try:
+        while at < len(text) and text[at] == ("," if parts else "["):
+            begin = _after(_BLANK, text, at + 1)
+            _, end = _SPLITTER.raw_decode(text, begin)
+            parts.append(text[begin:end].encode("utf-8", "surrogateescape"))
+            at = _after(_BLANK, text, end)
+    except (ValueError, RecursionError):
+        return None
+    ends = parts and text[at : at + 1] == "]" and _after(_BLANK, text, at + 1) == len(text)
+    return parts if ends else None
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return at if found is None else found.end()
+
+
+def _fault_of(value: bytes) -> Exception:
+    """What ``_elements`` says of what it does not split."""
+    try:
+        _elements(value)
+    except REFUSALS as error:
+        return error
+    raise AssertionError("asked of an array that it splits")
 
 
 def _element(value: bytes, index: int | None, appended_at: float, decoded: Decoded) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,10 @@ USABLE = 0.9
 
 MOST = 100_000
 """Replicas, where nobody limits them: the most a spec can say."""
+
+MOST_SERVED, MOST_NEEDED = 1e15, 1_000_000_000
+"""What a replica may serve a second, and replicas that demand may need: beyond both it is a slip
+of the unit, and sums are no numbers any more."""
 
 FINE_PER_S = 1000.0
 """Series that are no counts are multiplied until a mean second has so many units: telemetry has
@@ -55,8 +60,19 @@ class Trial:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        if not 0 < self.capacity < math.inf:
-            raise ValueError(f"capacity per replica is {self.capacity}; it must be above 0")
+        if not 0 < self.capacity <= MOST_SERVED:
+            raise ValueError(
+                f"capacity per replica is {self.capacity:g} a second; it must be above 0, and at "
+                f"most {MOST_SERVED:g}"
+            )
+        peak = float(np.nan_to_num(self.rates, nan=0.0).max(initial=0.0))
+        if peak > MOST_NEEDED * self.capacity:
+            raise ValueError(
+                f"demand of up to {peak:g} a second at {self.capacity:g} per replica and second is "
+                f"more than {MOST_NEEDED:,} replicas: give the capacity in the trace's own unit"
+            )
+        if not 0 < self.violations < 1:
+            raise ValueError(f"violations are {self.violations}; a share above 0 and below 1")
         if not 0 <= self.startup_s < math.inf:
             raise ValueError(f"start-up is {self.startup_s} s; it must be at least 0")
         if not 0 <= self.least <= self.most:
@@ -88,9 +104,15 @@ class Trial:
 
     @property
     def most_too_few(self) -> bool:
-        """Whether there is demand that violates with ``most`` replicas as well."""
-        peak = float(np.nan_to_num(self.rates, nan=0.0).max(initial=0.0))
-        return peak > USABLE * self.capacity * self.most * (1 + 1e-9)
+        """Whether scored demand violates with ``most`` replicas as well."""
+        return bool(self.above_most.any())
+
+    @property
+    def above_most(self) -> NDArray[np.bool_]:
+        """By scored step, (n - half,): whether its demand violates with ``most`` replicas."""
+        scored = np.nan_to_num(self.rates[self.series.half :], nan=0.0)
+        above: NDArray[np.bool_] = scored > USABLE * self.capacity * self.most * (1 + 1e-9)
+        return above
 
     def needed(self) -> Ints:
         """Fewest replicas by step that no demand violates, (n,); ``least`` where it is unknown.
@@ -104,9 +126,10 @@ class Trial:
 
 
 def allowed(budget: float) -> str:
-    """A budget in words, as exact as it was given: 1.00%, 0.5%, 0.005%."""
-    exact = f"{100 * budget:.6g}"
-    return f"{budget:.2%}" if len(exact.partition(".")[2]) <= 2 else f"{exact}%"  # noqa: PLR2004
+    """A budget in words, as exact as it was given: 1.00%, 0.50%, 0.005%."""
+    exact = Decimal(repr(budget)).scaleb(2)
+    whole, _, digits = f"{exact:f}".partition(".")
+    return f"{whole}.{digits.ljust(2, '0')}%"
 
 
 def default_capacity(series: Series) -> float:

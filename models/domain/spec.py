@@ -24,12 +24,16 @@ from models.domain.calendar import cron, time_zone
 
 API_VERSION = "foretide.dev/v1alpha1"
 
+MOST_REPLICAS = 100_000
+"""Of a target, whatever asks for them."""
+
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=253)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-ReplicaCount = Annotated[int, Field(ge=0, le=100_000)]
+Positive = Annotated[float, Field(ge=1e-9, le=1e15, allow_inf_nan=False)]
+"""From a billionth on, so that whatever is divided by it stays a number."""
+NonNegative = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+ReplicaCount = Annotated[int, Field(ge=0, le=MOST_REPLICAS)]
 
 
 class Model(BaseModel):
@@ -127,7 +131,7 @@ class Replicas(Model):
     """
 
     min: ReplicaCount = 1
-    max: Annotated[int, Field(ge=1, le=100_000)] = 100
+    max: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] = 100
     cooldown_period_seconds: Annotated[int, Field(ge=10, le=86_400)] = 300
 
     @model_validator(mode="after")
@@ -153,7 +157,7 @@ class Slo(Model):
     """At most ``violations`` of requests slower than ``latency_seconds``, over a rolling day."""
 
     latency_seconds: Positive
-    violations: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    violations: Annotated[float, Field(ge=1e-9, lt=1)] = 0.01
 
 
 class RatePolicy(Model):
@@ -205,7 +209,7 @@ class Schedule(Model):
     end: Annotated[str, AfterValidator(cron)]
     timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
     min: ReplicaCount | None = None
-    max: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    max: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Schedule:

@@ -171,11 +171,11 @@ def _most(trial: Trial) -> list[str]:
 
     from lab.fluid.trial import USABLE, allowed  # noqa: PLC0415 - heavy
 
-    rates = np.nan_to_num(trial.rates[trial.series.half :], nan=0.0)
-    holds = USABLE * trial.capacity * trial.most
-    over = rates > holds * (1 + 1e-9)
+    over = trial.above_most
     if not over.any():
         return []
+    rates = np.nan_to_num(trial.rates[trial.series.half :], nan=0.0)
+    holds = USABLE * trial.capacity * trial.most
     share = float(rates[over].sum() / rates.sum())
     over_by = f", which is over the budget of {allowed(trial.violations)}"
     budget = "" if share <= trial.violations else over_by

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -48,7 +48,7 @@ def of_trace(
     recipe: str | None,
 ) -> tuple[Trial, Composed]:
     """The trial of a trace; bounds and budget are the spec's, where there is one."""
-    from lab.fluid.trial import MOST, USABLE, Trial, default_capacity  # noqa: PLC0415 - heavy
+    from lab.fluid.trial import MOST, USABLE, default_capacity  # noqa: PLC0415 - heavy
     from lab.traces import TraceError  # noqa: PLC0415 - heavy
 
     composed = shaped(whole, hours, recipe, "--trace")
@@ -68,7 +68,7 @@ def of_trace(
         usual = default_capacity(series) if given is None else given
     except TraceError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
-    made = Trial(
+    made = _trial(
         series=series,
         capacity=usual,
         startup_s=STARTUP_S if startup is None else startup,
@@ -94,7 +94,7 @@ def of_recording(
 
     ``capacity`` is what one replica serves in a step, ``startup`` seconds; None: as recorded.
     """
-    from lab.fluid.trial import USABLE, Trial  # noqa: PLC0415 - heavy
+    from lab.fluid.trial import USABLE  # noqa: PLC0415 - heavy
     from lab.traces import TraceError  # noqa: PLC0415 - heavy
 
     spec = recorded.spec.spec
@@ -116,7 +116,7 @@ def of_recording(
             f"no replica of {recorded.workload} became ready while it was recorded, so how long "
             "one takes is not known: say it (--startup)"
         )
-    made = Trial(
+    made = _trial(
         series=composed.series,
         capacity=(per_replica or 0.0) / USABLE if capacity is None else capacity / step_s,
         startup_s=started,
@@ -128,6 +128,15 @@ def of_recording(
     known = f"the median of {len(recorded.started_s)}" if startup is None else "as given"
     told = f"{recorded.unit} as recorded, second by second; start-up {started:g} s, {known}"
     return made, dataclasses.replace(composed, told=(told, *composed.told))
+
+
+def _trial(**given: Any) -> Trial:  # noqa: ANN401 - as Trial has them
+    from lab.fluid.trial import Trial  # noqa: PLC0415 - heavy
+
+    try:
+        return Trial(**given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def shaped(series: Series, hours: float | None, recipe: str | None, source: str) -> Composed:

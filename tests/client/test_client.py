@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 
 from foretide_client import AsyncTelemetry, MemorySender, Telemetry
 from foretide_client.buffer import Buffer
+from foretide_client.events import fault
+from models.domain.telemetry import ReplicaReport, Request, Resource
 from streams import codec
 from streams.kafka.embedded import EmbeddedBroker
 from tests.client.samples import everything
@@ -56,7 +59,15 @@ def test_it_imports_nothing_of_the_application() -> None:
         ({"tokens_out": 1.5}, "tokens_out"),
         ({"tokens_in": True}, "tokens_in"),
         ({"workload": "nonsense"}, "workload"),
-        ({"session": object()}, "not JSON"),
+        ({"session": object()}, "session: <object object"),
+        ({"colour": object()}, "not JSON"),
+        ({"session": "cut \ud83d"}, "not JSON: 'utf-8' codec can't encode"),
+        ({"tenant": 42}, "tenant: 42 is not a text"),
+        ({"tokens_in": 10**400}, "is not a finite number from 0 to 1e+12"),
+        ({"latency_s": 10**400}, "latency_s: 1000000"),
+        ({"status": "OK"}, "status: 'OK' is none of ok, error, dropped"),
+        ({"kind": "resource"}, "pod: is missing"),
+        ({"v": 2}, "v: 2 is not 1"),
     ],
 )
 async def test_what_would_be_rejected_is_refused_at_the_edge(
@@ -70,9 +81,47 @@ async def test_what_would_be_rejected_is_refused_at_the_edge(
     await telemetry.close()
 
 
+VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1, 2000, 2_000_000, 10**13, 10**16, 10**400, 1.0, 1.5, 1e6, 1.1e6, 1e13),
+    *(-0.0, float("nan"), float("inf"), "", "x", "y" * 253, "y" * 254, "OK", "started", "error"),
+    *([], [1e7], [True], ["x"], [10**400], "a/b", "a" * 158 + "/" + "b" * 159, "A/b", "a/b\n"),
+)
+WHOLE: dict[str, dict[str, Any]] = {
+    "request": {"v": 1, "kind": "request", "workload": "a/b", "at": 1.0},
+    "resource": {"v": 1, "kind": "resource", "workload": "a/b", "at": 1.0, "pod": "p"},
+    "replicas": {"v": 1, "kind": "replicas", "workload": "a/b", "at": 1.0, "desired": 1, "ready": 1},
+}
+FIELDS = {
+    kind: sorted({"v", "kind", *of.__struct_fields__})
+    for kind, of in (("request", Request), ("resource", Resource), ("replicas", ReplicaReport))
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in FIELDS.items() for name in names]
+)
+def test_the_client_refuses_what_the_application_does_and_nothing_else(
+    kind: str, name: str
+) -> None:
+    """Each field with each odd value, and without it."""
+    events = [{**WHOLE[kind], name: value} for value in VALUES]
+    events.append({key: value for key, value in WHOLE[kind].items() if key != name})
+    for event in events:
+        rejected = codec.telemetry(json.dumps(event).encode(), 1e16).rejected
+        assert (fault(event) is None) == (not rejected), (event, fault(event), rejected)
+
+
+def test_a_value_that_cannot_say_what_it_is_never_raises() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert fault({**WHOLE["request"], "latency_s": Odd()}) == "latency_s: a Odd is not a number"
+
+
 async def test_what_is_too_large_is_refused_with_its_size() -> None:
     telemetry = AsyncTelemetry(sender=MemorySender(), workload="prod/bot", max_message_bytes=500)
-    assert not telemetry.request_started(session="x" * 600)
+    assert not telemetry.request_started(session="s", tenant="t", note="x" * 600)
     assert telemetry.stats().too_large == 1
     assert "bytes is above max_message_bytes 500" in str(telemetry.stats().last_error)
     await telemetry.close()
@@ -213,7 +262,7 @@ async def test_of_a_session_begun_elsewhere_one_that_is_not_taken_opens_nothing(
 
 async def test_what_is_no_truth_opens_no_session() -> None:
     async with AsyncTelemetry(sender=MemorySender(), workload="prod/bot") as telemetry:
-        assert not telemetry.publish({"kind": "request", "workload": "prod/bot", "opens_session": 1})
+        assert not telemetry.publish({"kind": "request", "workload": "prod/bot", "at": 1, "opens_session": 1})
         assert telemetry.stats().last_error == "opens_session: 1 is not true or false"
 
 

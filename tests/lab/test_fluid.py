@@ -179,16 +179,39 @@ def test_a_polled_policy_sees_only_the_past() -> None:
 
 @pytest.mark.parametrize(
     ("budget", "words"),
-    [(0.01, "1.00%"), (0.005, "0.50%"), (0.0125, "1.25%"), (0.00005, "0.005%"), (0.999, "99.90%")],
+    [
+        (0.01, "1.00%"),
+        (0.005, "0.50%"),
+        (0.0125, "1.25%"),
+        (0.00005, "0.005%"),
+        (0.999, "99.90%"),
+        (5e-7, "0.00005%"),
+        (0.1, "10.00%"),
+    ],
 )
 def test_a_budget_is_told_as_exactly_as_it_was_given(budget: float, words: str) -> None:
     assert allowed(budget) == words
 
 
 def test_demand_that_the_most_replicas_cannot_serve() -> None:
-    # A replica serves 1 a step within the SLO.
+    # A replica serves 1 a step within the SLO; the first half is warm-up.
     assert trial([1.0, 3.0, 4.0, 1.0], most=3).most_too_few
     assert not trial([1.0, 3.0, 4.0, np.nan], most=4).most_too_few
+    assert not trial([9.0, 9.0, 1.0, 1.0], most=3).most_too_few
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"capacity": 1e-320}, "in the trace's own unit"),
+        ({"capacity": 1e308}, "at most 1e.15"),
+        ({"capacity": np.nan}, "above 0"),
+        ({"violations": np.nan}, "a share above 0 and below 1"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(given: dict[str, float], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        trial([1.0, 2.0, 3.0, 4.0], **given)
 
 
 def test_the_first_halfs_mean_is_twenty_replicas_at_seven_tenths() -> None:

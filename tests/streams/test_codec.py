@@ -63,6 +63,40 @@ def test_a_bad_element_does_not_take_its_neighbours_with_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        line().replace(b"100.0", b"NaN"),
+        line(colour="blue").replace(b"blue", b"\\ud83d"),
+        line(session="cut").replace(b"cut", b"\\ud83d"),
+        line(at=99.0).replace(b"99.0", b"1" * 5000),
+        line(session="cut").replace(b"cut", b"\xff"),
+    ],
+)
+def test_an_element_that_is_no_json_does_not_either(bad: bytes) -> None:
+    """NaN and half a character are what other languages' libraries write."""
+    decoded = codec.telemetry(b" [" + b" , ".join([line(), bad, line()]) + b" ]\n", 100.0)
+    assert [event.at for event in decoded.events] == [100.0, 100.0]
+    assert [index for index, _, _ in decoded.rejected] == [1]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"[" + line() + b",NaN",
+        b"[NaN," + line() + b"] 1",
+        b"[" + line() + b",,NaN]",
+        b"[NaN;" + line() + b"]",
+        b"[NaN" + line() + b"]",
+        b"[" + b"[" * 100_000,
+    ],
+)
+def test_an_array_that_does_not_end_is_refused_whole(whole: bytes) -> None:
+    decoded = codec.telemetry(whole, 100.0)
+    assert decoded.events == []
+    assert [index for index, _, _ in decoded.rejected] == [None]
+
+
 def test_unknown_fields_are_ignored_and_counted() -> None:
     decoded = codec.telemetry(line(colour="blue", mood=3), 100.0)
     assert len(decoded.events) == 1

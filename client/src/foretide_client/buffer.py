@@ -47,6 +47,16 @@ class Stats:
     last_error: Optional[str] = None
 
 
+def _encode(event: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8.
+
+    Raises ``ValueError`` for half a character too (a lone surrogate): as an escape it would be
+    JSON, and most parsers could not read the batch that it is in.
+    """
+    text = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
+
+
 class Buffer:
     """Events between the caller and the sender."""
 
@@ -66,9 +76,7 @@ class Buffer:
         event = {"v": VERSION, **event}
         try:
             wrong = fault(event)
-            encoded = (
-                b"" if wrong else json.dumps(event, allow_nan=False, separators=(",", ":")).encode()
-            )
+            encoded = b"" if wrong else _encode(event)
         except (TypeError, ValueError, RecursionError) as error:
             wrong, encoded = f"not JSON: {error}", b""
         with self._lock:

@@ -5,9 +5,8 @@ Rule: a field that is not given is left out; missing is never zero.
 
 from __future__ import annotations
 
-import math
 import re
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from foretide_client.session import Session
 from foretide_client.span import RequestSpan
@@ -16,52 +15,120 @@ Event = Dict[str, Any]
 
 VERSION = 1
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_NAME_LONGEST = 317
+_TEXT_LONGEST = 253
+_SHOWN = 60
 _LARGEST = 1e15
-_COUNTS = frozenset(
-    {"tokens_in", "tokens_out", "queue_depth", "in_flight", "desired", "ready", "starting"}
-)
-_NUMBERS = frozenset(
-    {
-        "at",
-        "latency_s",
-        "cpu_cores",
-        "memory_bytes",
-        "gpu_ratio",
-        "gpu_memory_bytes",
-        "kv_cache_ratio",
-    }
-)
+_COUNT = 1_000_000_000_000
+_REPLICAS = 1_000_000
+
+Check = Callable[[object], Optional[str]]
+"""What is wrong with a value; None: nothing."""
+
+
+def _number(most: float) -> Check:
+    def check(value: object) -> Optional[str]:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"{_shown(value)} is not a number"
+        if not 0 <= value <= most:  # False for NaN, and exact for whole numbers of any size.
+            return f"{_shown(value)} is not a finite number from 0 to {most:g}"
+        return None
+
+    return check
+
+
+def _whole(most: int) -> Check:
+    within = _number(most)
+
+    def check(value: object) -> Optional[str]:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"{_shown(value)} is not a whole number"
+        return within(value)
+
+    return check
+
+
+def _one_of(*words: str) -> Check:
+    def check(value: object) -> Optional[str]:
+        known = isinstance(value, str) and value in words
+        return None if known else f"{_shown(value)} is none of {', '.join(words)}"
+
+    return check
+
+
+def _text(value: object) -> Optional[str]:
+    if not isinstance(value, str):
+        return f"{_shown(value)} is not a text"
+    return f"a text of {len(value)} characters" if len(value) > _TEXT_LONGEST else None
+
+
+def _truth(value: object) -> Optional[str]:
+    return None if isinstance(value, bool) else f"{_shown(value)} is not true or false"
+
+
+def _version(value: object) -> Optional[str]:
+    ours = isinstance(value, int) and not isinstance(value, bool) and value == VERSION
+    return None if ours else f"{_shown(value)} is not {VERSION}"
+
+
+def _workload(value: object) -> Optional[str]:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        return f"{_shown(value)} is not namespace/name"
+    return f"a name of {len(value)} characters" if len(value) > _NAME_LONGEST else None
+
+
+def _seconds(value: object) -> Optional[str]:
+    if not isinstance(value, (list, tuple)):
+        return f"{_shown(value)} is not a list of seconds"
+    within = _number(_LARGEST)
+    return next((told for told in map(within, value) if told), None)
+
+
+_CHECKS: Dict[str, Check] = {
+    "v": _version,
+    "kind": _one_of("request", "resource", "replicas"),
+    "workload": _workload,
+    "at": _number(_LARGEST),
+    "phase": _one_of("started", "finished"),
+    "status": _one_of("ok", "error", "dropped"),
+    "latency_s": _number(1e6),
+    "opens_session": _truth,
+    "started_s": _seconds,
+    **dict.fromkeys(("tokens_in", "tokens_out", "queue_depth", "in_flight"), _whole(_COUNT)),
+    **dict.fromkeys(("desired", "ready", "starting"), _whole(_REPLICAS)),
+    **dict.fromkeys(("cpu_cores", "memory_bytes", "gpu_memory_bytes"), _number(_LARGEST)),
+    **dict.fromkeys(("gpu_ratio", "kv_cache_ratio"), _number(1_000)),
+    **dict.fromkeys(("tenant", "variant", "pod", "session"), _text),
+}
+"""By field; another one's value is any JSON."""
+
+_NEEDED = ("v", "kind", "workload", "at")
+_NEEDED_OF: Dict[str, Tuple[str, ...]] = {"resource": ("pod",), "replicas": ("desired", "ready")}
 
 
 def fault(event: Mapping[str, Any]) -> Optional[str]:
     """What is wrong with an event, field and reason; None: nothing that can be seen here."""
-    workload = event.get("workload")
-    if not isinstance(workload, str) or _NAME.fullmatch(workload) is None:
-        return f"workload: {workload!r} is not namespace/name"
+    for name in _NEEDED:
+        if name not in event:
+            return f"{name}: is missing"
     for name, value in event.items():
-        if name in _COUNTS and (isinstance(value, bool) or not isinstance(value, int)):
-            return f"{name}: {value!r} is not a whole number"
-        if name in _COUNTS or name in _NUMBERS:
-            reason = _number(value)
-            if reason is not None:
-                return f"{name}: {reason}"
-    opens = event.get("opens_session", False)
-    if not isinstance(opens, bool):
-        return f"opens_session: {opens!r} is not true or false"
-    started = event.get("started_s", ())
-    for value in started:
-        reason = _number(value)
+        check = _CHECKS.get(name)
+        reason = None if check is None else check(value)
         if reason is not None:
-            return f"started_s: {reason}"
+            return f"{name}: {reason}"
+    for name in _NEEDED_OF.get(event["kind"], ()):
+        if name not in event:
+            return f"{name}: is missing"
     return None
 
 
-def _number(value: object) -> Optional[str]:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"{value!r} is not a number"
-    if not math.isfinite(value) or not 0 <= value <= _LARGEST:
-        return f"{value!r} is not a finite, non-negative number"
-    return None
+def _shown(value: object) -> str:
+    """For a person, however long it is and whatever it says of itself."""
+    try:
+        text = repr(value)
+    except Exception:  # A service's own class may fail at it.
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 class Methods:
