@@ -14,6 +14,7 @@ import msgspec
 
 from models.domain.decision import Binding, Decision, Reason, Stamp, State
 from models.domain.forecast import Proposal
+from models.domain.spec import MOST_REPLICAS
 
 
 class Allocation:
@@ -59,7 +60,8 @@ class Allocation:
                 for workload, held in self._granted.items()
                 if workload != proposal.wanted.workload
             )
-            fits = max(math.floor((capacity[resource] - taken) / each + 1e-9), before)
+            room = min((capacity[resource] - taken) / each, float(MOST_REPLICAS))
+            fits = max(math.floor(max(room, 0.0) + 1e-9), before)
             if fits < granted:
                 granted = fits
                 bound = Binding(

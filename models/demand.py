@@ -2,6 +2,8 @@
 
 Rule: a step's value is the highest mean in it over the time that a request may take, because an
 overload shorter than that breaks no SLO; a step whose seconds are no longer held has no value.
+What nobody told (starts, latencies, pods' gauges) is never zero: what else was told counts, and
+where there is nothing else, demand is not known.
 Flow: Window -> DemandMeter -> forecaster (steps), burst and floor (newest seconds).
 """
 
@@ -20,6 +22,14 @@ SHORT_S = 3
 
 Unit = Literal["concurrency", "requests", "tokens"]
 
+
+_REQUESTS = ("started", "finished")
+_TOKENS = ("tokens_in", "tokens_in_started", "tokens_out")
+
+ALL = 0.9
+"""Share of ended requests, or of their tokens, that must have been told as started too: with fewer,
+not all who publish tell of starts, and ends count.  So they do while demand falls faster than
+requests end, which errs towards more."""
 
 SIGMAS = 4.0
 """Standard deviations beyond which a rise is no noise: once in 30,000 independent windows."""
@@ -67,7 +77,7 @@ class DemandMeter:
         heard is no zero: so it is the highest mean that ends at ``complete`` or after it.
         """
         newest = self.window.newest
-        if newest is None:
+        if newest is None or self.unknown(newest):
             return None
         if self.stale(max(newest, complete or newest)):
             # Who told of demand does not any more: what was told last stands.
@@ -84,12 +94,36 @@ class DemandMeter:
         """Whether demand rests on gauges of pods, and these are missing."""
         return self.unit == "concurrency" and self.window.gauges_missing(second)
 
+    def unknown(self, second: int) -> bool:
+        """Whether there are requests up to ``second``, and nobody says what they come to.
+
+        Of concurrency: not all pods tell what they work on, and no request that ended lately how
+        long it took.  Of tokens: no request tells any.
+        """
+        window, begin = self.window, second - LATENCY_S + 1
+        if self.unit == "requests":
+            return False
+        if self.unit == "concurrency":
+            if window.in_system is not None and not window.some_pods_silent:
+                return False
+            says = self.mean_latency_s(second) is not None
+        else:
+            says = any(window.total(name, begin, second) for name in _TOKENS)
+        return not says and any(window.total(name, begin, second) for name in _REQUESTS)
+
+    @property
+    def counted(self) -> bool:
+        """Whether pods told lately what is in the system: counted, not sampled."""
+        window = self.window
+        last = window.last_gauge
+        return last is not None and last > (window.newest or 0) - FRESH_S
+
     def surely(self, short: float, complete: int | None) -> float:
         """What of ``short`` is no noise (``sure``), of the requests in the same seconds.
 
-        Requests in the system are counted, not sampled: all of them are there.
+        Requests in the system that pods count are no sample: all of them are there.
         """
-        if self.unit == "concurrency":
+        if self.unit == "concurrency" and self.counted:
             return short
         newest = self.window.newest
         if newest is None:
@@ -104,19 +138,29 @@ class DemandMeter:
 
         Tokens are not: those of the output are told at completion.
         """
-        return self.unit == "requests" and self.window.has_starts
+        return self.unit == "requests" and self._arrivals() == "started"
 
     def requests(self, number: int) -> float:
         """Requests that step ``number``'s value was measured by; 0 where they are not its noise."""
-        if self.unit == "concurrency":
+        if self.unit == "concurrency" and self.counted:
             return 0.0
         return self._counted(self._arrivals(), number)
 
     def _arrivals(self) -> str:
-        return "started" if self.window.has_starts else "finished"
+        """The column that tells of requests: starts, which lead, where all of them are told."""
+        return self._leading("started", "finished")
 
     def _prompts(self) -> str:
-        return "tokens_in_started" if self.window.has_starts else "tokens_in"
+        return self._leading("tokens_in_started", "tokens_in")
+
+    def _leading(self, start: str, end: str) -> str:
+        window = self.window
+        newest = window.newest
+        if newest is None or not window.has_starts:
+            return end
+        begin = newest - SPAN + 1
+        ended = window.total(end, begin, newest)
+        return start if window.total(start, begin, newest) >= ALL * ended else end
 
     def first_step(self) -> int | None:
         """The first step all of whose seconds are held; None: nothing has been heard."""
@@ -139,7 +183,8 @@ class DemandMeter:
         begin = self.end_of(number) - STEP_S
         if self.window.first is None or begin < self.window.first:
             return None
-        if self.stale(begin + STEP_S - 1):
+        last = begin + STEP_S - 1
+        if self.stale(last) or self.unknown(last):
             return None
         values = self._values(begin, begin + STEP_S - 1)
         width = self.window_s
@@ -194,22 +239,29 @@ class DemandMeter:
         """Demand of seconds ``begin`` to ``end``; a second without events is zero."""
         window = self.window
         if self.unit == "concurrency":
-            known = window.gauges(begin, end)
-            if known is not None:
+            known, some = window.gauges(begin, end), window.some_pods_silent
+            if known is not None and not some:
                 return known
-            return [self._concurrency(number) for number in range(begin, end + 1)]
+            return [self._concurrency(number, some) for number in range(begin, end + 1)]
         if self.unit == "requests":
             return [*map(float, window.column(self._arrivals(), begin, end))]
         prompt = window.column(self._prompts(), begin, end)
         output = window.column("tokens_out", begin, end)
         return [float(p + o) for p, o in zip(prompt, output, strict=True)]
 
-    def _concurrency(self, number: int) -> float:
+    def _concurrency(self, number: int, some_pods_silent: bool) -> float:  # noqa: FBT001 - one caller
         """Requests in the system: what pods report where they do, else Little's law.
 
         Gauges are seen once a second or less often: the last one within ``FRESH_S`` stands, and
-        what started and ended since is added, because starts lead gauges and completions.
+        what started and ended since is added, because starts lead gauges and completions.  Where
+        not all pods tell, it is at least what Little's law says.
         """
+        told = self._told(number)
+        if told is not None and not some_pods_silent:
+            return told
+        return max(told or 0.0, self._little(number))
+
+    def _told(self, number: int) -> float | None:
         window = self.window
         if window.in_system is not None:
             for back in range(int(FRESH_S)):
@@ -221,5 +273,16 @@ class DemandMeter:
                     gauge += window.total("started", since, number)
                     gauge -= window.total("finished", since, number)
                 return max(gauge, 0.0)
-        arrivals = window.total(self._arrivals(), number, number)
-        return arrivals * (self.mean_latency_s(number) or 0.0) if arrivals else 0.0
+        return None
+
+    def _little(self, number: int) -> float:
+        """Requests of as many seconds as one takes: of 2 a second that take 30 s it is 60.
+
+        Those of the newest second alone, times 30, would be 0 or 30 or 120, by chance.
+        """
+        latency_s = self.mean_latency_s(number)
+        if latency_s is None:
+            return 0.0  # Nothing ended, and none is there: else demand is unknown.
+        seconds = min(max(round(latency_s), 1), LATENCY_S)
+        arrivals = self.window.total(self._arrivals(), number - seconds + 1, number)
+        return arrivals * latency_s / seconds

@@ -71,7 +71,7 @@ class Quiet:
             self.opened = max(self.opened + started - finished, 0)
         if gauge is not None:
             self.gauge = int(gauge)
-            if not gauge and not started:
+            if not gauge and not started and not window.some_pods_silent:
                 self.opened = 0  # Pods see what they work on: an end was lost.
         if started or finished or gauge:
             self.last = second

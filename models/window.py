@@ -231,6 +231,12 @@ class Window:
         newest = [held.at_us for held in self.pods.values() if held.in_flight is not None]
         return max(newest) // 1_000_000 if newest else None
 
+    @property
+    def some_pods_silent(self) -> bool:
+        """Whether more replicas are ready than pods tell what they work on."""
+        ready = sum(gauge.ready for gauge in self.replicas.values())
+        return sum(held.in_flight is not None for held in self.pods.values()) < ready
+
     def gauges_missing(self, second: int) -> bool:
         """Whether pods that alone tell of demand have ceased to, though some are ready."""
         if self.in_system is None or "finished" in self._sums or "started" in self._sums:

@@ -1,0 +1,142 @@
+"""What nobody told is no zero: telemetry that tells less never takes replicas away.
+
+Rule: 4 of a unit a replica, 5 replicas to begin with, and services that leave something out; what
+is right is told with each.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from models.domain.telemetry import Request, Resource, Telemetry
+from tests.models.fleets import Driver, W
+
+Told = Callable[[int, float], list[Telemetry]]
+"""Events by second and its time."""
+
+
+def started(at: float, **more: Any) -> Telemetry:
+    return Request(v=1, workload=W, at=at, phase="started", **more)
+
+
+def ended(at: float, **more: Any) -> Telemetry:
+    return Request(v=1, workload=W, at=at, **more)
+
+
+def gauge(at: float, pod: str, in_flight: int) -> Telemetry:
+    return Resource(v=1, workload=W, at=at, pod=pod, in_flight=in_flight, queue_depth=0)
+
+
+def after(seconds: int, told: Told, unit: str = "concurrency", per: float = 4.0) -> Driver:
+    driver = Driver(replicas=5, demand={"unit": unit, "perReplica": per})
+    for second in range(seconds):
+        driver.second(None, events=told(second, driver.now + 1.0))
+    return driver
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda _, at: [ended(at)] * 30,
+        lambda _, at: [started(at), ended(at)] * 30,
+        lambda _, at: [started(at)] * 3,
+        lambda _, at: [ended(at)] * 24 + [gauge(at, "one", 0)],
+    ],
+    ids=["ends", "starts and ends", "starts", "one pod of five has gauges"],
+)
+def test_requests_of_unknown_length_are_never_scaled_in(told: Told) -> None:
+    driver = after(700, told)
+    assert driver.decisions == []
+    assert driver.replicas == 5
+
+
+def test_nor_are_requests_of_unknown_tokens() -> None:
+    driver = after(700, lambda _, at: [started(at), ended(at, latency_s=1.0)] * 30, "tokens", 1e4)
+    assert driver.decisions == []
+
+
+def test_once_they_tell_they_are_sized() -> None:
+    def told(second: int, at: float) -> list[Telemetry]:
+        return [ended(at, latency_s=1.0) if second > 300 else ended(at)] * 30
+
+    assert after(320, told).replicas >= 8
+
+
+@pytest.mark.parametrize(
+    "starts",
+    [
+        lambda second: 1 if second == 0 else 0,
+        lambda _: 3,
+        lambda second: 15 if second < 300 else 0,
+    ],
+    ids=["one long ago", "a tenth of the pods", "half of them, and then none"],
+)
+@pytest.mark.parametrize("unit", ["requests", "concurrency"])
+def test_some_starts_are_not_all_requests(starts: Callable[[int], int], unit: str) -> None:
+    """30 a second that take a second each: 8 replicas."""
+    driver = after(
+        900,
+        lambda second, at: [started(at)] * starts(second) + [ended(at, latency_s=1.0)] * 30,
+        unit,
+    )
+    assert all(sum(d.to.replicas.values()) >= 8 for d in driver.decisions)
+    assert 8 <= driver.replicas <= 9
+
+
+@pytest.mark.parametrize("tokens", [{}, {"tokens_in": 1000}], ids=["none told", "a tenth told"])
+def test_tokens_of_some_starts_are_not_all_tokens(tokens: dict[str, int]) -> None:
+    """33,000 a second, 10,000 a replica: 4."""
+    bare = 30 if not tokens else 3
+    driver = after(
+        900,
+        lambda _, at: (
+            [started(at, **tokens)] * bare
+            + [ended(at, latency_s=1.0, tokens_in=1000, tokens_out=100)] * 30
+        ),
+        "tokens",
+        1e4,
+    )
+    assert 4 <= driver.replicas <= 5
+
+
+def test_one_pods_gauges_are_not_all_pods() -> None:
+    """One of five works on 6 of 30."""
+    driver = after(900, lambda _, at: [gauge(at, "one", 6), *[ended(at, latency_s=1.0)] * 24])
+    assert driver.replicas >= 6
+
+
+@pytest.mark.parametrize(("rate", "latency_s"), [(0.5, 20), (2.0, 30), (0.1, 120)])
+def test_without_gauges_about_as_many_replicas_as_with_them(rate: float, latency_s: int) -> None:
+    chance = random.Random(f"{rate}")
+    begins = [second for second in range(2400) if chance.random() < rate % 1 or rate >= 1]
+    begins += [second for second in range(2400) if rate > 1]
+    told_at: dict[int, list[tuple[bool, float]]] = {}
+    for second in begins:
+        told_at.setdefault(second, []).append((True, 0.0))
+        told_at.setdefault(second + latency_s, []).append((False, float(latency_s)))
+
+    def requests(second: int, at: float) -> list[Telemetry]:
+        return [
+            started(at) if begun else ended(at, latency_s=took)
+            for begun, took in told_at.get(second, ())
+        ]
+
+    def with_gauges(second: int, at: float) -> list[Telemetry]:
+        inside = sum(begin <= second < begin + latency_s for begin in begins)
+        return [*requests(second, at), gauge(at, "all", inside)]
+
+    means = []
+    for told in (requests, with_gauges):
+        driver = Driver(
+            replicas=1, demand={"unit": "concurrency", "perReplica": 60 if rate > 1 else 4}
+        )
+        seen = []
+        for second in range(2400):
+            driver.second(None, events=told(second, driver.now + 1.0))
+            seen.append(driver.replicas)
+        means.append(sum(seen[1200:]) / 1200)
+    assert means[0] == pytest.approx(means[1], abs=1.5)
