@@ -23,7 +23,10 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class Settings(BaseSettings):
     """Settings of one worker process; each is an environment variable ``FORETIDE_<NAME>``."""
 
-    model_config = SettingsConfigDict(env_prefix="FORETIDE_", extra="ignore", frozen=True)
+    # An empty variable is one that is not set: so it is with compose and with charts.
+    model_config = SettingsConfigDict(
+        env_prefix="FORETIDE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     bootstrap: str = Field("localhost:9092", description="Kafka bootstrap servers, host:port,...")
     topic_prefix: str = Field("foretide.", description="prefix of every topic")
@@ -96,7 +99,11 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        roles = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        if not roles:
+            msg = f"must be of {', '.join(ROLES)}, comma-separated, not {value!r}"
+            raise ValueError(msg)
+        return roles
 
     @field_validator("bootstrap")
     @classmethod

@@ -22,7 +22,7 @@ def premises(trial: Trial, spec: AgentScaler | None = None) -> tuple[str, ...]:
     series = trial.series
     unknown = sum(math.isnan(value) for value in series.values.tolist())
     missing = f" {unknown} steps that nobody measured count for nothing." if unknown else ""
-    but = f" but what {trial.most:,} replicas cannot avoid" if trial.most_too_few else ""
+    but = f" beyond those that {trial.most:,} replicas force" if trial.most_too_few else ""
     return (
         f"Demand: {len(series.values):,} steps of {series.step_s} s. The first half is warm-up, "
         f"the last {duration(trial.end_s - trial.begin_s)} are scored.{missing}",

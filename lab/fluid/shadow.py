@@ -104,6 +104,13 @@ def verdict(found: Backtest, measured: float | None = None) -> str:
     )
 
 
+COSTS = (
+    "cost is replica-seconds over those of the clairvoyant, the cheapest schedule that knows the "
+    "trace; hpa-tuned's is read off the frontier of 144 HPA settings, chosen after the fact"
+)
+"""What the rows of costs are, below what the whole rests on."""
+
+
 def _compared(found: Backtest) -> str:
     ran, ours = found.rows
     hours = [found.replica_hours(row) for row in found.rows]

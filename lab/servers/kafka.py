@@ -71,8 +71,12 @@ class KafkaServer:
         )
 
     def __enter__(self) -> Self:
-        self._format()
-        self.start()
+        try:
+            self._format()
+            self.start()
+        except BaseException:
+            self._leave()
+            raise
         return self
 
     def __exit__(
@@ -81,6 +85,9 @@ class KafkaServer:
         error: BaseException | None,
         trace: types.TracebackType | None,
     ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self.stop()
         self._ports.release()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -29,7 +29,7 @@ class ServerError(Exception):
 
 
 class Ports:
-    """Loopback ports for servers of ours, held for as long as this object is.
+    """Loopback ports for servers of ours, held until ``release``.
 
     A server may listen on one, and the kernel gives it to nobody else, neither while the server
     starts nor while it is down.
@@ -37,7 +37,8 @@ class Ports:
 
     def __init__(self) -> None:
         self._held: list[socket.socket] = []
-        self._finalizer = weakref.finalize(self, _close, self._held)
+        # Whoever forgets to let go does so with this object, without a warning of each socket.
+        weakref.finalize(self, _close, self._held)
 
     def take(self) -> int:
         """One more, free."""
@@ -52,12 +53,12 @@ class Ports:
 
     def release(self) -> None:
         """Let go of them all; idempotent."""
-        self._finalizer()
+        _close(self._held)
 
 
 def _close(sockets: list[socket.socket]) -> None:
-    for held in sockets:
-        held.close()
+    while sockets:
+        sockets.pop().close()
 
 
 def _die_with_parent() -> None:

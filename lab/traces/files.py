@@ -20,6 +20,7 @@ from lab.traces.reading import (
     REQUESTS,
     Format,
     as_number,
+    as_whole,
     csv_rows,
     format_of,
     text_of,
@@ -132,6 +133,11 @@ def _finite(value: object) -> float:
 
 def _tokens(value: object, field: str, where: str) -> int:
     text = str(value).strip()
-    if not text.isdecimal():
-        raise TraceError(f"{where}: {field} is {value!r}; a whole number, 0 or more, was expected")
-    return int(text)
+    try:
+        number = as_whole(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        shown = repr(value)[:40]
+        raise TraceError(f"{where}: {field} is {shown}; a whole number, 0 or more, was expected")
+    return number

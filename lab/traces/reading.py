@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,11 +43,21 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """Fields of the formats that are JSON lines: seconds in the first, milliseconds in the second."""
 
 
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+
+
 def as_number(text: str) -> float:
     """Raises ``ValueError``: no number, or one like 1_000, which Python alone understands."""
     if "_" in text:
         raise ValueError(text)
     return float(text)
+
+
+def as_whole(text: str) -> int:
+    """Raises ``ValueError``: no whole number of at most 18 digits, which is more than there are."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
 
 
 def text_of(raw: bytes, name: str) -> str:

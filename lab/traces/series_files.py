@@ -23,6 +23,7 @@ from lab.traces.reading import (
     REQUESTS,
     Format,
     as_number,
+    as_whole,
     csv_rows,
     format_of,
     read_text,
@@ -41,7 +42,6 @@ MOST_LOST = 0.1
 """Share of NAB's rows that clocks may push into their neighbour's step."""
 
 _UNIX = re.compile(r"\d+(\.\d+)?")
-_WHOLE = re.compile(r"[+-]?\d{1,1000}")
 _NAMED_STEP = re.compile(r"\.(\d{1,5})s\.")
 
 
@@ -74,9 +74,11 @@ def _read(text: str, form: Format, path: Path, step_s: int | None, seed: int) ->
         return _nab(text, name, path.name, step_s)
     values: dict[int, float] = {}
     for line, (step_text, value) in _rows(text, name, form):
-        if not _WHOLE.fullmatch(step_text):
-            raise TraceError(f"{name}:{line}: step is {step_text!r}, not a whole number")
-        at = int(step_text)
+        try:
+            at = as_whole(step_text)
+        except ValueError:
+            shown = f"{step_text[:20]!r}"
+            raise TraceError(f"{name}:{line}: step is {shown}, not a whole number") from None
         if not 0 <= at < MOST_STEPS:
             raise TraceError(f"{name}:{line}: step {at} is not from 0 to {MOST_STEPS - 1}")
         if at in values:

@@ -1,7 +1,7 @@
 """Ramp: a flash crowd is told by its slope before it is told by its size.
 
 Rule: demand that rose twice in a row by far more than it uses to is taken to go on rising for
-one horizon and one rise more; a single step up is not, because steps up are common and end where
+one horizon and a minute more; a single step up is not, because steps up are common and end where
 they are.
 
 Minute by minute: 100, 100, 160, 220 is a ramp (60, then 60 more); 100, 100, 160, 160 is not.
@@ -32,17 +32,17 @@ MEMORY_S = 8640.0
 MOST = 2.0
 """A ramp adds at most so many times what there is: slopes end."""
 
-HORIZON_S = 300.0
-"""And is not looked along for longer than this, the rise more included."""
+AHEAD_MOST_S = 300.0
+"""And is not looked along for longer than this, that minute included."""
 
 
 def ahead_s(horizon_s: float) -> float:
-    """How far along a ramp is looked, seconds: a horizon, and a rise further.
+    """How far along a ramp is looked, seconds: a horizon, and ``RISE_S`` more.
 
-    The newest mean is half of ``MEAN_S`` old, the slope is the lesser of two, and what is read by
-    the minute rises in stairs of a minute.
+    Half of ``MEAN_S`` because the newest mean is so old; the rest is found, not derived
+    (docs/sizing.md): the slope is the lesser of two, and minutes rise in stairs.
     """
-    return min(horizon_s + RISE_S, HORIZON_S)
+    return min(horizon_s + RISE_S, AHEAD_MOST_S)
 
 
 class RampState(Struct, frozen=True, array_like=True):

@@ -136,7 +136,7 @@ def _measured(recorded: Recorded, trial: Trial) -> float | None:
 
 
 def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
-    from lab.fluid.shadow import table, verdict  # noqa: PLC0415 - heavy
+    from lab.fluid.shadow import COSTS, table, verdict  # noqa: PLC0415 - heavy
     from lab.fluid.table import assumptions  # noqa: PLC0415 - heavy
 
     measured = _measured(recorded, found.trial)
@@ -148,7 +148,6 @@ def _show(recorded: Recorded, found: Backtest, told: tuple[str, ...]) -> None:
         *told,
         *missing,
         *assumptions(found.trial),
-        "hpa-tuned is Kubernetes' HPA at its cheapest setting for as many violations, chosen after "
-        "the fact",
+        COSTS,
     ):
         click.echo(line)

@@ -6,39 +6,58 @@ Rule: a node is never changed; a place that is not there is the deepest one on t
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import yaml
 
 Path_ = tuple[str | int, ...]
 
-FLOAT = "tag:yaml.org,2002:float"
+FLOAT, INT = "tag:yaml.org,2002:float", "tag:yaml.org,2002:int"
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")
 
 
-def faulty(node: yaml.Node, path: Path_ = ()) -> Iterator[tuple[yaml.Node, Path_, str]]:
-    """Keys that stand twice, and numbers that are none, which JSON would tell as null."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in seen:
-                yield key, (*path, name), "this key stands here twice"
-            seen.add(name)
-            yield from faulty(value, (*path, name))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from faulty(value, (*path, index))
-    elif node.tag == FLOAT and not _finite(node.value):
-        yield node, path, f"must be a finite number, not {node.value}"
+def faulty(node: yaml.Node) -> Iterator[tuple[yaml.Node, Path_, str]]:
+    """Keys that stand twice, values that YAML cannot make, and numbers that are not what they say.
+
+    Those would otherwise pass as something else: ``.nan`` as not given, ``010`` as 8.
+    """
+    loader = yaml.SafeLoader("")
+
+    def below(found: yaml.Node, path: Path_) -> Iterator[tuple[yaml.Node, Path_, str]]:
+        if isinstance(found, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in found.value:
+                name = str(key.value)
+                if name in seen:
+                    yield key, (*path, name), "this key stands here twice"
+                seen.add(name)
+                yield from below(value, (*path, name))
+        elif isinstance(found, yaml.SequenceNode):
+            for index, value in enumerate(found.value):
+                yield from below(value, (*path, index))
+        else:
+            wrong = _scalar(loader, found)
+            if wrong is not None:
+                yield found, path, wrong
+
+    yield from below(node, ())
 
 
-def _finite(text: str) -> bool:
-    if text.lower().lstrip("+-") in {".inf", ".nan"}:
-        return False
+def _scalar(loader: yaml.SafeLoader, node: yaml.Node) -> str | None:
+    """What is wrong with a value; None: nothing, or what building the document says."""
+    text = node.value
     try:
-        return math.isfinite(float(text.replace("_", "")))
-    except ValueError:
-        return True  # 1:30.5, which YAML counts in sixties.
+        made = loader.construct_object(node)
+    except yaml.YAMLError:
+        return None
+    except (ValueError, LookupError, AttributeError) as error:
+        return f"not plain YAML: {text!r} is no {node.tag.rpartition(':')[2]} ({error})"
+    if node.tag == FLOAT and not math.isfinite(made):
+        return f"must be a finite number, not {text}"
+    if node.tag in {FLOAT, INT} and (":" in text or _OCTAL.fullmatch(text)):
+        return f"{text} is {made:g} to YAML; write the number itself"
+    return None
 
 
 def find(node: yaml.Node, path: Path_) -> yaml.Node | None:

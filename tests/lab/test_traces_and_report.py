@@ -58,6 +58,11 @@ def _damaged(packed: bytes) -> bytes:
         (b'{"at": 1, "tokens_in": 3}\n', ":1: field 'tokens_out' is missing"),
         (b'{"at": NaN, "tokens_in": 3, "tokens_out": 1}\n', "at is nan; a number of seconds"),
         (b'{"at": "x", "tokens_in": 3, "tokens_out": 1}\n', "at is 'x'; a number of seconds"),
+        (
+            b'{"at": 1, "tokens_in": ' + b"9" * 5000 + b', "tokens_out": 1}\n',
+            ":1: begins like JSON",
+        ),
+        (b'{"at": 1, "tokens_in": "' + b"9" * 5000 + b'", "tokens_out": 1}\n', "tokens_in is '999"),
         (b'{"at": "1_0", "tokens_in": 3, "tokens_out": 1}\n', "at is '1_0'; a number of seconds"),
         (b'{"at": 1, "tokens_in": 3.5, "tokens_out": 1}\n', "tokens_in is 3.5; a whole number"),
         (b'{"at": 1, "tokens_in": 3, "tokens_out": null}\n', "tokens_out is None; a whole number"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from models.allocation import Allocation
 from models.domain.decision import Decision, Reason, State
@@ -71,3 +72,13 @@ def test_the_last_variant_gives_way_first() -> None:
     )
     cut = Allocation().decide(spread, {"gpu": 3.0})
     assert cut.to.replicas == {"small": 3, "large": 0}
+
+
+@pytest.mark.parametrize("each", [5e-324, 1e-300, 1e300])
+@pytest.mark.parametrize("capacity", [0.0, 8.0, 1e300])
+def test_no_quantity_ends_the_step(each: float, capacity: float) -> None:
+    """A spec refuses most of them; what a proposal says is survived all the same."""
+    pool = Allocation()
+    for workload in ("prod/a", "prod/b"):
+        granted = replicas(pool.decide(proposal(workload, 1, 5, each), {"gpu": capacity}))
+        assert 1 <= granted <= 5

@@ -48,6 +48,17 @@ def test_sasl_and_tls_are_passed_through() -> None:
     assert "hidden" not in repr(given)
 
 
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ROLES", "SPECS", "KUBECONFIG", "SASL_PASSWORD", "BOOTSTRAP", "WEB_PORT"):
+        monkeypatch.setenv(f"FORETIDE_{name}", "")
+    assert Settings() == Settings.model_construct()
+    monkeypatch.setenv("FORETIDE_ROLES", "plan, actuate,plan")
+    assert Settings().roles == ("plan", "actuate")
+    monkeypatch.setenv("FORETIDE_ROLES", " ,")
+    with pytest.raises(ValueError, match="must be of aggregate, plan, allocate, actuate"):
+        Settings()
+
+
 def test_half_of_sasl_says_what_is_missing() -> None:
     with pytest.raises(SecurityError, match="FORETIDE_SASL_USERNAME"):
         client_options(Settings(security_protocol="SASL_PLAINTEXT"))
