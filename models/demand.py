@@ -26,10 +26,8 @@ Unit = Literal["concurrency", "requests", "tokens"]
 _REQUESTS = ("started", "finished")
 _TOKENS = ("tokens_in", "tokens_in_started", "tokens_out")
 
-ALL = 0.9
-"""Share of ended requests, or of their tokens, that must have been told as started too: with fewer,
-not all who publish tell of starts, and ends count.  So they do while demand falls faster than
-requests end, which errs towards more."""
+LIKE = 0.5
+"""Tokens of a started request, over those of one that ended, below which not all tell them."""
 
 SIGMAS = 4.0
 """Standard deviations beyond which a rise is no noise: once in 30,000 independent windows."""
@@ -148,19 +146,17 @@ class DemandMeter:
 
     def _arrivals(self) -> str:
         """The column that tells of requests: starts, which lead, where all of them are told."""
-        return self._leading("started", "finished")
+        return "started" if self.window.all_starts_told else "finished"
 
     def _prompts(self) -> str:
-        return self._leading("tokens_in_started", "tokens_in")
-
-    def _leading(self, start: str, end: str) -> str:
+        """The same of prompts' tokens, which a start need not have."""
         window = self.window
-        newest = window.newest
-        if newest is None or not window.has_starts:
-            return end
-        begin = newest - SPAN + 1
-        ended = window.total(end, begin, newest)
-        return start if window.total(start, begin, newest) >= ALL * ended else end
+        if not window.all_starts_told:
+            return "tokens_in"
+        started, ended, before, after = map(
+            window.held, ("started", "finished", "tokens_in_started", "tokens_in")
+        )
+        return "tokens_in_started" if before * ended >= LIKE * after * started else "tokens_in"
 
     def first_step(self) -> int | None:
         """The first step all of whose seconds are held; None: nothing has been heard."""

@@ -19,11 +19,16 @@ from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.grid import STEP_S, phase_of
 from models.horizon import StartUp
 from models.latencies import SLOT_S, Latencies, LatenciesState
+from models.opened import Opened
 from models.seconds import SPAN, Seconds, between, packed, unpacked
 from models.shares import Shares, SharesState
 
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
+
+
+LONG_S = 300.0
+"""A request whose length nobody tells may take so long."""
 
 
 class WindowState(Struct, frozen=True, array_like=True):
@@ -45,6 +50,7 @@ class WindowState(Struct, frozen=True, array_like=True):
     sums: dict[str, bytes]
     latencies: LatenciesState
     shares: SharesState
+    open: float = 0.0
 
 
 class Window:
@@ -52,6 +58,7 @@ class Window:
 
     __slots__ = (
         "_latencies",
+        "_opened",
         "_shares",
         "_sums",
         "cause",
@@ -84,6 +91,7 @@ class Window:
         """The newest telemetry."""
         self.in_system: array[float] | None = None
         """Requests in the system by second as pods report them; NaN: nobody said."""
+        self._opened = Opened()
         self._sums = Seconds()
         self._latencies = Latencies()
         self._shares: Shares | None = None
@@ -231,6 +239,21 @@ class Window:
         newest = [held.at_us for held in self.pods.values() if held.in_flight is not None]
         return max(newest) // 1_000_000 if newest else None
 
+    def held(self, name: str) -> int:
+        """Sum of all seconds that are held."""
+        newest = self.newest
+        return 0 if newest is None else self.total(name, newest - SPAN + 1, newest)
+
+    @property
+    def all_starts_told(self) -> bool:
+        """Whether about all requests that ended lately had been told as started too."""
+        return self.has_starts and self._opened.explain(self.held("started"), self.held("finished"))
+
+    def _usually_open(self) -> float:
+        """Requests that are open by Little's law; ``LONG_S`` each where nobody tells how long."""
+        told, started = self.held("latency_count"), self.held("started")
+        return started / SPAN * (self.held("latency_us") / told / 1e6 if told else LONG_S)
+
     @property
     def some_pods_silent(self) -> bool:
         """Whether more replicas are ready than pods tell what they work on."""
@@ -265,6 +288,7 @@ class Window:
             sums=self._sums.state(),
             latencies=self._latencies.state(),
             shares={} if self._shares is None else self._shares.state(),
+            open=self._opened.still,
         )
 
     @classmethod
@@ -280,6 +304,7 @@ class Window:
         made._sums = Seconds(state.sums)
         made._latencies = Latencies(state.latencies)
         made._shares = Shares(state.shares) if state.shares else None
+        made._opened = Opened(state.open)
         return made
 
     def _hear(self, second: int) -> None:
@@ -294,6 +319,13 @@ class Window:
         """Make ``second`` the newest, and the seconds since the one before zero."""
         newest = self.newest if self.newest is not None else second
         others = range(max(newest + 1, second - SPAN + 1), second + 1)
+        if self.has_starts:
+            begin, end = newest - SPAN + 1, min(second - SPAN, newest)
+            started, finished = (
+                self.column("started", begin, end),
+                self.column("finished", begin, end),
+            )
+            self._opened.leave(started, finished, self._usually_open())
         self._sums.clear(others)
         if self.in_system is not None:
             for at in others:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from models.domain.telemetry import Request, Resource, Telemetry
+from models.opened import Opened
 from tests.models.fleets import Driver, W
 
 Told = Callable[[int, float], list[Telemetry]]
@@ -140,3 +141,45 @@ def test_without_gauges_about_as_many_replicas_as_with_them(rate: float, latency
             seen.append(driver.replicas)
         means.append(sum(seen[1200:]) / 1200)
     assert means[0] == pytest.approx(means[1], abs=1.5)
+
+
+def test_starts_of_long_requests_are_all_told_while_demand_falls() -> None:
+    """400 s a request: for as long, ends outnumber starts by ten to one, and each had its start."""
+    driver = Driver(replicas=5, demand={"unit": "requests", "perReplica": 4})
+    for second in range(1300):
+        begins = 10 if second < 600 else 1
+        ends = 0 if second < 400 else 10 if second < 1000 else 1
+        at = driver.now + 1.0
+        events = [*[started(at)] * begins, *[ended(at, latency_s=400.0)] * ends]
+        driver.second(None, events=events)
+        if second > 400:
+            assert driver.fleet._members[W].window.all_starts_told
+
+
+def test_starts_that_are_told_no_more_are_missed_within_seconds() -> None:
+    """A hundredth of all ends was lost for an hour before."""
+    driver = Driver(replicas=5, demand={"unit": "requests", "perReplica": 4})
+    window = None
+    for second in range(3700):
+        at = driver.now + 1.0
+        begins = 30 if second < 3600 else 0
+        ends = 29 if second % 3 == 0 and second < 3600 else 30
+        driver.second(None, events=[*[started(at)] * begins, *[ended(at, latency_s=1.0)] * ends])
+        window = driver.fleet._members[W].window
+        if 100 < second < 3600:
+            assert window.all_starts_told
+    assert window is not None
+    assert not window.all_starts_told
+    assert driver.replicas >= 8
+
+
+def test_no_more_is_open_than_little_s_law_explains_twice() -> None:
+    opened = Opened()
+    opened.leave([10] * 100, [9] * 100, usual=20.0)
+    assert opened.still == 40.0
+    opened.leave([0, 0], [3, 4], usual=0.0)
+    assert opened.still == 33.0
+    opened.leave([1], [0], usual=0.0)
+    assert opened.still == 33.0
+    opened.leave([0], [99], usual=0.0)
+    assert opened.still == 0.0
