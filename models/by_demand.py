@@ -23,9 +23,15 @@ def wanted(
 ) -> Wish | None:
     """Replicas for what is there and what is ahead; None: no demand seen yet.
 
+    Where requests do not tell what they come to, it is what there is, or more where that much is
+    told.
+
     ``closed`` is the last complete second, ``capacity`` of a replica in demand's unit.  Of 16 now
     and 24 at the horizon, 8 a replica, it is 3, ``forecast``.
     """
+    least = demand.untold()
+    if least is not None:
+        return Wish(max(replicas_for(least, capacity), current), Reason.FALLBACK, "untold", least)
     short = demand.short(closed)
     if short is None:
         return None

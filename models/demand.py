@@ -109,6 +109,13 @@ class DemandMeter:
             says = any(window.total(name, begin, second) for name in _TOKENS)
         return not says and any(window.total(name, begin, second) for name in _REQUESTS)
 
+    def untold(self) -> float | None:
+        """Demand that there is at least, where all of it is not known now; None: it is."""
+        newest = self.window.newest
+        if newest is None or not self.unknown(newest):
+            return None
+        return (self._told(newest) or 0.0) if self.unit == "concurrency" else 0.0
+
     @property
     def counted(self) -> bool:
         """Whether pods told lately what is in the system: counted, not sampled."""

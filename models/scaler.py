@@ -38,11 +38,6 @@ UNCHANGED = Hold(reason="unchanged", why="what is asked for is there or on its w
 AWAITING = Hold(reason="awaiting", why="the platform has not reported replicas yet")
 PAUSED = Hold(reason="paused", why="the spec's mode is Paused")
 NO_DATA = Hold(reason="no-data", why="no demand has been seen yet")
-UNTOLD = Hold(
-    reason="untold",
-    why="requests are told without what they come to: latency_s or pods' in_flight for "
-    "concurrency, tokens_in or tokens_out for tokens",
-)
 
 
 class ScalerState(Struct, frozen=True, array_like=True):
@@ -188,7 +183,7 @@ class Scaler:
             return PAUSED
         wished = self._asked(now, stand)
         if wished is None:
-            return NO_DATA if self.window.newest is None else UNTOLD
+            return NO_DATA
         wishes.add(now, wished.replicas)
         silent_s, limits = self._silent_s(now), self._limits(now)
         if (

@@ -14,7 +14,17 @@ from models.domain.spec import MOST_REPLICAS
 from models.sizing.ramp import ahead_s
 
 Kind = Literal[
-    "short", "newest", "ramp", "ahead", "quiet", "unknown", "piling", "growing", "waiting", "slow"
+    "short",
+    "newest",
+    "ramp",
+    "ahead",
+    "untold",
+    "quiet",
+    "unknown",
+    "piling",
+    "growing",
+    "waiting",
+    "slow",
 ]
 
 
@@ -60,6 +70,8 @@ def words(wish: Wish, terms: Terms) -> str:
         f"{per}",
         "ahead": f"{value:.2f} {unit} in {terms.horizon_s:.0f} s, {terms.margin:g} scales above "
         f"the centre, {per}",
+        "untold": f"requests do not tell what they come to ({unit}), known are {value:.2f}: no "
+        "scale-in",
         "quiet": f"nothing to do for {value:.0f} s",
         "unknown": per,
         "piling": f"slow requests, or more that start than end: no scale-in; {per}",

@@ -193,7 +193,7 @@ class Decision(Struct, frozen=True, gc=False, kw_only=True, rename={"from_": "fr
 class Hold(Struct, frozen=True, gc=False, kw_only=True):
     """No decision, and why: "could not decide" is a value of its own, never "decide 0"."""
 
-    reason: Literal["awaiting", "no-data", "paused", "unchanged", "untold"]
+    reason: Literal["awaiting", "no-data", "paused", "unchanged"]
     why: str
 
 

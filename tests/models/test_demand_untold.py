@@ -55,6 +55,20 @@ def test_requests_of_unknown_length_are_never_scaled_in(told: Told) -> None:
     assert driver.replicas == 5
 
 
+def test_bounds_and_what_is_told_hold_all_the_same() -> None:
+    """Of five pods one tells of 40; and a minimum is a minimum."""
+    driver = after(60, lambda _, at: [ended(at)] * 24 + [gauge(at, "one", 40)])
+    assert driver.replicas == 10
+    why = driver.decisions[0].trail[0].why
+    assert (
+        why == "requests do not tell what they come to (concurrency), known are 40.00: no scale-in"
+    )
+    driver.respec(2, replicas={"min": 12, "max": 20})
+    for _ in range(5):
+        driver.second(None, events=[ended(driver.now + 1.0)] * 24)
+    assert driver.replicas == 12
+
+
 def test_nor_are_requests_of_unknown_tokens() -> None:
     driver = after(700, lambda _, at: [started(at), ended(at, latency_s=1.0)] * 30, "tokens", 1e4)
     assert driver.decisions == []
