@@ -6,7 +6,7 @@ Flow: Window -> Opened -> Window.all_starts_told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 ALL = 0.9
 """Share of ended requests that must be explained by starts: with fewer, not all who publish tell of
@@ -25,16 +25,19 @@ class Opened:
         """``still`` were open."""
         self.still = still
 
-    def leave(self, started: Sequence[int], finished: Sequence[int], usual: float) -> None:
+    def leave(
+        self, started: Sequence[int], finished: Sequence[int], usual: Callable[[], float]
+    ) -> None:
         """Seconds with so many starts and ends are held no more.
 
         ``usual`` is how many are open by Little's law; of 2 a second that take 30 s it is 60, and
         at most 120 become open.
         """
-        most = ROOM * usual
         for more, less in zip(started, finished, strict=True):
             left = self.still + more - less
-            self.still = max(min(left, max(self.still, most)), 0.0)
+            if left > self.still:
+                left = min(left, max(self.still, ROOM * usual()))
+            self.still = max(left, 0.0)
 
     def explain(self, started: int, finished: int) -> bool:
         """Whether ends are those of starts, and of what was open: all who publish tell of starts.

@@ -325,7 +325,7 @@ class Window:
                 self.column("started", begin, end),
                 self.column("finished", begin, end),
             )
-            self._opened.leave(started, finished, self._usually_open())
+            self._opened.leave(started, finished, self._usually_open)
         self._sums.clear(others)
         if self.in_system is not None:
             for at in others:

@@ -189,11 +189,11 @@ def test_starts_that_are_told_no_more_are_missed_within_seconds() -> None:
 
 def test_no_more_is_open_than_little_s_law_explains_twice() -> None:
     opened = Opened()
-    opened.leave([10] * 100, [9] * 100, usual=20.0)
+    opened.leave([10] * 100, [9] * 100, lambda: 20.0)
     assert opened.still == 40.0
-    opened.leave([0, 0], [3, 4], usual=0.0)
+    opened.leave([0, 0], [3, 4], lambda: 0.0)
     assert opened.still == 33.0
-    opened.leave([1], [0], usual=0.0)
+    opened.leave([1], [0], lambda: 0.0)
     assert opened.still == 33.0
-    opened.leave([0], [99], usual=0.0)
+    opened.leave([0], [99], lambda: 0.0)
     assert opened.still == 0.0
