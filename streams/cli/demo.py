@@ -26,7 +26,7 @@ from streams.cli import logs, options
 )
 @click.option(
     "--speed",
-    default=60.0,
+    default=30.0,
     show_default=True,
     type=options.Number(1, 240),
     metavar="X",

@@ -10,6 +10,8 @@ from lab.plant import Plant, PlantParameters
 from lab.traces import Arrival
 from lab.traces.session import Call, Session
 from streams import codec
+from streams.cli.demo import command
+from streams.demo.options import SPEED
 from streams.demo.service import Service
 
 PARAMETERS = PlantParameters(slots=1, initial_replicas=1, queue_limit=0, gauge_every_s=50.0)
@@ -67,3 +69,8 @@ async def test_a_request_that_is_lost_with_its_replica_is_an_error() -> None:
         Service(plant, KubeApi(clock), telemetry, clock).advance()
     (ended,) = [event for event in sender.events() if event.get("phase") == "finished"]
     assert (ended["status"], ended["latency_s"], ended.get("pod")) == ("error", 1.0, None)
+
+
+def test_the_command_s_speed_is_the_demo_s() -> None:
+    (speed,) = [option for option in command.params if option.name == "speed"]
+    assert speed.default == SPEED
