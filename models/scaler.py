@@ -28,6 +28,7 @@ from models.policy.drain import leaving
 from models.policy.limits import Bounds
 from models.policy.rate import longest_s
 from models.policy.stabilization import down_window_s, latency_window_s
+from models.policy.telemetry import believed
 from models.sizing import SizingState
 from models.variants import Counted, counted, names, split
 from models.verdict import Verdict
@@ -184,8 +185,8 @@ class Scaler:
         wished = self._asked(now, stand)
         if wished is None:
             return NO_DATA
-        wishes.add(now, wished.replicas)
         silent_s, limits = self._silent_s(now), self._limits(now)
+        wishes.add(now, believed(wished.replicas, stand.desired, silent_s, self.spec.fallback))
         if (
             (silent_s is None or silent_s <= MISSING_S)
             and limits.min <= stand.desired <= limits.max

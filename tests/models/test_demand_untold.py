@@ -14,6 +14,7 @@ import pytest
 
 from models.domain.telemetry import Request, Resource, Telemetry
 from models.opened import Opened
+from models.window import Window
 from tests.models.fleets import Driver, W
 
 Told = Callable[[int, float], list[Telemetry]]
@@ -197,3 +198,29 @@ def test_no_more_is_open_than_little_s_law_explains_twice() -> None:
     assert opened.still == 33.0
     opened.leave([0], [99], lambda: 0.0)
     assert opened.still == 0.0
+
+
+def test_a_pod_that_has_just_become_ready_has_a_while_to_tell() -> None:
+    """Of eight, four are new: 4 tell for 10 s; then one of the old ones falls silent, or not."""
+    driver = Driver(obey=False, replicas=4)
+    window = None
+    for second in range(60):
+        if second == 20:
+            driver.replicas = 8
+        # The fourth pod of the old ones ends telling in second 40.
+        telling = 4 if second < 30 else 8 if second < 40 else 7
+        at = driver.now + 1.0
+        driver.second(None, events=[gauge(at, f"pod {pod}", 2) for pod in range(telling)])
+        window = driver.fleet._members[W].window
+        assert window.some_pods_silent == (second >= 55)
+        restored = Window.restored(window.state())
+        assert restored.some_pods_silent == window.some_pods_silent
+
+
+def test_new_pods_that_never_tell_are_silent_after_a_while() -> None:
+    driver = Driver(obey=False, replicas=4)
+    for second in range(60):
+        driver.replicas = 4 if second < 20 else 6 if second < 30 else 8
+        at = driver.now + 1.0
+        driver.second(None, events=[gauge(at, f"pod {pod}", 2) for pod in range(4)])
+        assert driver.fleet._members[W].window.some_pods_silent == (second >= 35)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,28 @@ def test_pods_that_alone_tell_of_demand_and_cease_to_are_missing_and_not_idle() 
     for _ in range(1500):
         driver.second(0)  # It is back, and there is really nothing to do.
     assert driver.replicas == 1
+
+
+@pytest.mark.parametrize("behavior", ["static", "currentReplicasIfLower"])
+@pytest.mark.parametrize(("window_s", "after_s"), [(0, 30), (60, 90), (None, 330)])
+def test_a_fallback_scales_in_once_its_window_is_over(
+    behavior: str, window_s: int | None, after_s: int
+) -> None:
+    down = {} if window_s is None else {"stabilizationWindowSeconds": window_s}
+    fallback = {"afterSeconds": 30, "behavior": behavior, "replicas": 3}
+    driver = Driver(replicas=6, fallback=fallback, behavior={"scaleDown": down})
+    for _ in range(600):
+        driver.second(22)
+    assert driver.replicas == 6
+    reached = None
+    for second in range(600):
+        driver.second(None, progress=False)
+        if reached is None and driver.replicas < 6:
+            reached = second
+    assert driver.replicas == 3
+    assert driver.decisions[-1].trail[1].guard == "telemetry"
+    assert reached is not None
+    assert abs(reached - after_s) <= 3
 
 
 def test_paused_makes_no_decision_and_shadow_says_so() -> None:
