@@ -14,7 +14,7 @@ import sys
 import click
 
 COMMANDS = {
-    "demo": "A real hour of LLM traffic through the whole loop, in about a minute.",
+    "demo": "A real hour of LLM traffic through the whole loop, in about two minutes.",
     "worker": "Run a worker: all roles, or some.",
     "topics": "Create, describe and check the Kafka topics.",
     "publish": "Publish telemetry from a file, stdin or a trace.",
