@@ -6,6 +6,7 @@ kept, which is all that a window that ends now can ask for (a monotonic queue).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 KEPT_S = 3600.0
@@ -13,7 +14,13 @@ KEPT_S = 3600.0
 
 
 MOST = 128
-"""Wishes held of each kind; of more, older ones are joined two by two."""
+"""Wishes held of each kind; of more, those that are near each other in time are joined."""
+
+NEAR = 8.0
+"""Joined are wishes of a span of at most an eighth of their age."""
+
+LEAST_AGE_S = 1.0
+"""Wishes of the last second are joined as those of a second ago are."""
 
 
 class Wishes:
@@ -58,10 +65,22 @@ class Wishes:
 
 
 def _thinned(held: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    """The older half joined two by two: the extreme of both, as late as the later of them.
+    """Those of one span joined: the extreme of all, as late as the latest of them.
 
-    A wish then counts for longer than it did, which holds replicas, and never for less.
+    A wish then counts for at most an eighth of its age longer than it did, which holds replicas,
+    and never for less.  Spans are powers of two and begin at multiples of themselves, so that
+    they lie within each other and a wish that is joined again and again stays in its span.  Eight
+    of them make an octave of age, and twelve octaves an hour: no more than 117 are left.
     """
-    half = len(held) // 2 & ~1
-    joined = [(held[at + 1][0], held[at][1]) for at in range(0, half, 2)]
-    return joined + held[half:]
+    now = held[-1][0]
+    joined: list[tuple[float, int]] = []
+    begun = math.inf
+    for at, wish in held:
+        age = max(now - at, LEAST_AGE_S)
+        span = 2.0 ** math.floor(math.log2(age / NEAR))
+        if joined and math.floor(at / span) * span == begun:
+            joined[-1] = (at, joined[-1][1])  # The first of them is the extreme.
+        else:
+            joined.append((at, wish))
+            begun = math.floor(at / span) * span
+    return joined
