@@ -28,7 +28,8 @@ class TargetRef:
 class Order:
     """Set one target to ``replicas``, stamped with ``epoch``, if nothing newer stands there.
 
-    ``leaving``: pods to take first if there are fewer, where the platform can choose.
+    ``leaving``: pods to take first if there are fewer, where the platform can choose; it may name
+    more than go, because some of them may be gone.
     """
 
     ref: TargetRef

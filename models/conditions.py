@@ -13,6 +13,7 @@ from msgspec import Struct
 from models.domain.load import Load
 from models.domain.spec import ScalerSpec
 from models.effect import Effect, EffectState, Frozen
+from models.policy.drain import LEFT_S
 from models.policy.limits import Limits
 from models.quiet import Quiet, QuietState
 from models.swings import Swings
@@ -175,8 +176,10 @@ class Conditions:
 
     def kept_s(self) -> float:
         """How long past changes are needed for."""
-        budget_s = self._spec.drain.budget_seconds
-        return 0.0 if budget_s is None else max(budget_s, FRESH_S)
+        drain = self._spec.drain
+        named_s = LEFT_S if drain.pod_deletion_cost else 0.0
+        counted_s = 0.0 if drain.budget_seconds is None else max(drain.budget_seconds, FRESH_S)
+        return max(named_s, counted_s)
 
     def state(self) -> ConditionsState:
         """All that is remembered."""

@@ -97,7 +97,8 @@ class KubernetesActuator:
             if seen.epoch == order.epoch:
                 return Applied(before=seen.replicas, after=seen.replicas, changed=False)
             if not marked and order.replicas < seen.replicas:
-                await mark_leaving(self._api, key, order.leaving, order.decision)
+                fewer = seen.replicas - order.replicas
+                await mark_leaving(self._api, key, order.leaving, order.decision, fewer)
                 marked = True
             try:
                 self._known.told(key, await self._api.patch(*key, _body(order, seen)))

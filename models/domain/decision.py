@@ -68,7 +68,8 @@ class Reason(enum.StrEnum):
 class State(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What is or shall be: replicas per variant, resources per container, traffic per variant.
 
-    ``leaving``: pods that should go first when there are fewer, those with least to do first.
+    ``leaving``: pods that should go first when there are fewer, those with least to do first; more
+    of them than go where some that left may still tell of themselves.
     """
 
     replicas: dict[str, int]

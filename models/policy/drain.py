@@ -44,10 +44,7 @@ def _done(budget_s: int, context: Context) -> int:
         return 0
     held = context.in_flight.values()
     idle = sum(requests <= budget_s * context.ended_per_s for requests in held)
-    since = context.now - max(budget_s, FRESH_S)  # Pods that are gone are still known of.
-    left = sum(
-        before - after for at, before, after in context.scaled if at > since and after < before
-    )
+    left = _left(context, max(budget_s, FRESH_S))
     at_work = len(held) - idle
     return max(min(idle + context.starting - left, context.current - at_work), 0)
 
@@ -55,15 +52,29 @@ def _done(budget_s: int, context: Context) -> int:
 LEAVING_MOST = 100
 """Pods named in one decision; beyond, the platform chooses."""
 
+LEFT_S = 600.0
+"""For as long a pod that was scaled in may end its work, and tell of itself."""
+
 
 def leaving(final: int, context: Context) -> tuple[str, ...]:
-    """Pods that should go when ``final`` replicas are left: those with the fewest requests.
+    """Pods that should go when ``final`` replicas are left: those with the fewest requests first.
 
-    Of pods with 2, 9 and 0 requests, two to go: the third and the first.  Only where the spec asks
-    for ``drain.podDeletionCost`` and pods are of one kind.
+    Of pods with 2, 9 and 0 requests, two to go: the third and the first.  Pods that left within
+    ``LEFT_S`` may be among those with the fewest, so as many more are named: the platform takes
+    the first that are there.  Only where the spec asks for ``drain.podDeletionCost`` and pods are
+    of one kind.
     """
     spec, count = context.spec, context.current - final
     if count <= 0 or not spec.drain.pod_deletion_cost or len(spec.variants) > 1:
         return ()
     ordered = sorted(context.in_flight, key=lambda pod: (context.in_flight[pod], pod))
-    return tuple(ordered[: min(count, LEAVING_MOST)])
+    named = count + _left(context, LEFT_S)
+    return tuple(ordered[: min(named, LEAVING_MOST)])
+
+
+def _left(context: Context, within_s: float) -> int:
+    """Replicas that were scaled in within the last seconds: their pods may still be known of."""
+    since = context.now - within_s
+    return sum(
+        before - after for at, before, after in context.scaled if at > since and after < before
+    )

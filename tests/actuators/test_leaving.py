@@ -81,13 +81,32 @@ async def test_the_first_named_goes_first_if_fewer_go_than_were_named() -> None:
         assert names(pods) == ["six-1", "six-2", "six-4", "six-5", "six-6"]
 
 
+async def test_pods_that_left_and_still_tell_of_themselves_are_passed_over() -> None:
+    """Those that left have least to do, and are named again; the next ones go in their place."""
+    async with world("kubernetes") as w:
+        pods = six(w)
+        await w.actuator.apply(order(5, 1, name="six", leaving=("six-3", "six-5", "six-2")))
+        assert names(pods) == ["six-1", "six-2", "six-4", "six-5", "six-6"]
+        await w.actuator.apply(order(4, 2, name="six", leaving=("six-3", "six-5", "six-2")))
+        assert names(pods) == ["six-1", "six-2", "six-4", "six-6"]
+        actuator: Any = w.actuator
+        going = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+        await actuator._api.patch_pod("prod", "six-2", going)
+        await w.actuator.apply(order(3, 3, name="six", leaving=("six-2", "six-4", "six-1")))
+        assert "six-4" not in names(pods)
+        assert annotations(w, "six-1") == {}
+
+
 async def test_a_mark_of_an_earlier_scale_in_is_taken_away() -> None:
     async with world("kubernetes") as w:
         pods = six(w)
-        await w.actuator.apply(order(5, 1, name="six", leaving=("six-3", "six-1")))
+        assert w.api is not None
+        w.api.faults.fail("patch", "deployments", 500)
+        with pytest.raises(Transient):  # It was not carried out after all.
+            await w.actuator.apply(order(5, 1, name="six", leaving=("six-1",)))
         assert annotations(w, "six-1")[COST_ANNOTATION] == "-1"
-        await w.actuator.apply(order(4, 2, name="six", leaving=("six-6",)))
-        assert names(pods) == ["six-1", "six-2", "six-4", "six-5"]
+        await w.actuator.apply(order(5, 2, name="six", leaving=("six-6",)))
+        assert names(pods) == ["six-1", "six-2", "six-3", "six-4", "six-5"]
         assert annotations(w, "six-1") == {}
 
 
@@ -99,6 +118,8 @@ async def test_a_cost_that_a_user_has_set_is_left_alone() -> None:
         assert annotations(w, "six-2") == {COST_ANNOTATION: "50"}
         assert "six-2" in names(pods)
         assert "six-5" not in names(pods)
+        await w.actuator.apply(order(3, 2, name="six", leaving=("six-2", "six-4", "six-3")))
+        assert names(pods) == ["six-1", "six-2", "six-3"]
 
 
 async def test_pods_of_others_are_not_touched() -> None:
