@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lab.compare import RunResult
 from lab.plant import PlantParameters
+from lab.policies.static import Static
 
 
 def summary_table(results: Sequence[RunResult], parameters: PlantParameters) -> Table:
@@ -53,6 +54,16 @@ def verdict(results: Sequence[RunResult], parameters: PlantParameters) -> str:
         text += f"; {', '.join(missed)} did not"
     cost = f"{cheapest.policy}, {cheapest.replica_hours:.2f} replica-hours"
     return f"{text}. Cheapest of those that kept it: {cost}."
+
+
+def static_is(results: Sequence[RunResult], parameters: PlantParameters) -> str:
+    """What the constant number of replicas is."""
+    kept = any(
+        r.policy == Static(1).name and r.violation_share <= parameters.violations for r in results
+    )
+    if kept:
+        return "chosen after the fact: the fewest that keep the budget on this very trace"
+    return f"the most that may be, {parameters.max_replicas}, because no number keeps the budget"
 
 
 def seconds(value: float | None) -> str:

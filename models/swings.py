@@ -1,4 +1,4 @@
-"""Swings: scale-ins by one that were taken back at once, which is what noise at an edge looks like.
+"""Swings: small scale-ins that were taken back at once, which is what noise at an edge looks like.
 
 Rule: each one taken back doubles the patience with the next one; an hour forgets one.
 Flow: Scaler.accept -> Swings -> Context -> the guard ``damping``.
@@ -9,6 +9,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 FORGET_S = 3600.0
+
+SMALL = 0.1
+"""A change by so little may be noise."""
 
 BACK = 4.0
 """A replica that was away for less than four windows was not worth the two changes."""
@@ -43,8 +46,9 @@ class Swings(Struct, frozen=True, array_like=True, gc=False):
 
 
 def small(before: int, after: int) -> bool:
-    """Whether it is one replica, which no tolerance tells from noise: 5 to 4, but not 40 to 37.
+    """Whether it is one replica, or a tenth of them, HPA's tolerance: 5 to 4, but not 40 to 35.
 
     Nor to or from zero, for which there is the cooldown period.
     """
-    return abs(after - before) == 1 and min(before, after) > 0
+    change, most = abs(after - before), max(before, after)
+    return min(before, after) > 0 and 0 < change <= max(SMALL * most, 1.0)

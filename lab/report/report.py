@@ -15,7 +15,7 @@ import jinja2
 from lab.compare import RunResult
 from lab.plant import PlantParameters
 from lab.report.charts import Band, Line, chart
-from lab.summary import seconds, verdict
+from lab.summary import seconds, static_is, verdict
 
 COLOURS = ("ours", "hpa", "static")
 WINDOW_S = 60
@@ -40,6 +40,7 @@ def render(
     page = environment.get_template("report.html").render(
         trace=trace,
         verdict=verdict(runs, parameters),
+        static=static_is(runs, parameters),
         runs=[_row(run, parameters) for run in runs],
         charts=[
             _demand(runs[0], forecasts, begin, length),

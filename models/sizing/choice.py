@@ -28,13 +28,14 @@ LEAST_SHARE = 0.3
 """However much was really violated, at least this share of the budget is planned with."""
 
 
-def budget_left(budget: float, violated: float | None) -> float:
+def budget_left(budget: float, spent: float) -> float:
     """What is planned with: a safe share of ``budget``, less where more of it was really spent.
 
-    Of a budget of 1 % it is 0.75 % while no more than 1 % was violated, 0.55 % at 1.2 %, and never
-    below 0.3 %.  The loop has no memory of its own, so it cannot wind up.
+    ``spent``: share of the day's demand that was violated.  Of a budget of 1 % it is 0.75 % while
+    no more than 1 % was, 0.55 % at 1.2 %, and never below 0.3 %.  The loop has no memory of its
+    own, so it cannot wind up.
     """
-    over = 0.0 if violated is None else max(violated / budget - 1.0, 0.0)
+    over = max(spent / budget - 1.0, 0.0)
     return budget * max(SAFETY - over, LEAST_SHARE)
 
 
@@ -42,7 +43,8 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     """The followed candidate's count at the last choice.
 
     ``violations`` and ``budget`` are shares of demand, ``cost`` is capacity bought over demand,
-    ``price`` what is paid for a budget's worth, of ``PRICES``; ``kept`` whether any kept it.
+    ``allowed`` is the spec's budget, ``budget`` what of it is planned with; ``price`` what is paid
+    for a budget's worth, of ``PRICES``; ``kept`` whether any kept it.
     """
 
     violations: float
@@ -50,6 +52,7 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     budget: float
     price: float
     kept: bool
+    allowed: float
 
 
 CALM_PER_H = 10.0
@@ -97,4 +100,5 @@ def choose(
         budget=planned,
         price=float(PRICES[place]),
         kept=bool(kept.any()),
+        allowed=budget,
     )

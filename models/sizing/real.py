@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from models.sizing.day import Day, DayState
 from models.sizing.ledger import ACTION_S, HALF_LIFE_S
 from models.sizing.stride import Stride
-
-DAY_S = 86_400.0
-"""The budget's window; real violations are forgotten with this half-life."""
 
 
 class RealState(Struct, frozen=True, array_like=True):
     """What really happened, as a snapshot has it."""
 
-    day: tuple[float, float]
-    """(violated, demand)"""
+    day: DayState
     past: tuple[float, float]
     """(paid, demand)"""
     desired: int | None
@@ -36,9 +33,7 @@ class Real:
         "_demand",
         "_desired",
         "_keep",
-        "_keep_day",
         "_measured",
-        "_missed",
         "_paid",
         "_step_s",
         "_uncounted",
@@ -47,11 +42,9 @@ class Real:
     def __init__(self, step_s: int) -> None:
         """Nothing happened yet; steps are ``step_s`` seconds."""
         self._step_s = step_s
-        self._keep_day = 0.5 ** (step_s / DAY_S)
         self._keep = 0.5 ** (step_s / HALF_LIFE_S)
-        self._missed = self._day = 0.0
-        """What really missed the SLO, and all of it, by the day's half-life: requests where their
-        latency is told, else demand."""
+        self._day = Day(step_s)
+        """What really missed the SLO: requests where their latency is told, else demand."""
         self._measured = False
         self._uncounted = 0
         """Newest steps that were not counted as missed."""
@@ -62,7 +55,15 @@ class Real:
     @property
     def violated(self) -> float | None:
         """Share that really missed the SLO over the last day; None: not known yet."""
-        return self._missed / self._day if self._day > 0 else None
+        return self._day.violated
+
+    def spent(self, step: int) -> float:
+        """Share of a day's demand that missed the SLO in the day that ends with step ``step``.
+
+        Of what is not known of it, because there was nothing before, none did: a tenth of an hour
+        is 0.4 % of a day.
+        """
+        return (self._day.violated or 0.0) * self._day.known(step)
 
     @property
     def cost(self) -> float | None:
@@ -75,7 +76,8 @@ class Real:
         ``scored``: whether candidates are, too.
         """
         if not stride.acting:
-            self._missed = self._day = self._paid = self._demand = 0.0
+            self._day.clear()
+            self._paid = self._demand = 0.0
             return
         if stride.desired is None or stride.ready is None:
             return
@@ -86,7 +88,7 @@ class Real:
         if stride.slow is not None and not self._measured:
             # From now on requests are counted, and no longer demand.
             self._measured = True
-            self._missed = self._day = 0.0
+            self._day.clear()
         if stride.slow is not None:
             missed, ended = map(float, stride.slow)
         elif self._measured:
@@ -98,15 +100,14 @@ class Real:
             if over:
                 self._uncounted = 0
         action = ACTION_S / self._step_s if moved else 0.0
-        self._missed = self._missed * self._keep_day + missed
-        self._day = self._day * self._keep_day + ended
+        self._day.add(stride.step, missed, ended)
         self._paid = self._paid * self._keep + (stride.desired + action) * stride.capacity
         self._demand = self._demand * self._keep + stride.demand
 
     def state(self) -> RealState:
         """All that is remembered."""
         return RealState(
-            day=(self._missed, self._day),
+            day=self._day.state(),
             past=(self._paid, self._demand),
             desired=self._desired,
             measured=self._measured,
@@ -117,7 +118,7 @@ class Real:
     def restored(cls, step_s: int, state: RealState) -> Real:
         """It goes on as the one that the state was taken of."""
         made = cls(step_s)
-        made._missed, made._day = state.day
+        made._day = Day.restored(step_s, state.day)
         made._paid, made._demand = state.past
         made._desired, made._measured = state.desired, state.measured
         made._uncounted = state.uncounted

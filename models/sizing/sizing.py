@@ -163,7 +163,7 @@ class Sizing:
                 ledger.actions_per_hour(),
                 self._followed,
                 stride.budget,
-                budget_left(stride.budget, self.violated),
+                budget_left(stride.budget, self._real.spent(stride.step)),
                 row,
             )
 
@@ -217,14 +217,14 @@ class Sizing:
 
     @property
     def regret(self) -> float | None:
-        """What was paid over the cheapest candidate that kept the budget, as a share.
+        """What was paid over the cheapest candidate that kept the spec's budget, as a share.
 
         None: no choice was made yet, no candidate kept it, or the cheapest had no replicas.
         """
         cost = self._real.cost
         if self._ledger is None or self.standing is None or cost is None:
             return None
-        best = self._ledger.cheapest(self.standing.budget)
+        best = self._ledger.cheapest(self.standing.allowed)
         return cost / best - 1.0 if best else None
 
     def state(self) -> SizingState:

@@ -84,6 +84,7 @@ def command(
 
 async def _demo(asked, *, as_json: bool, again: bool) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
     from streams.demo import show  # noqa: PLC0415 - heavy
+    from streams.demo.options import REPORT  # noqa: PLC0415 - heavy
     from streams.demo.run import Demo  # noqa: PLC0415 - heavy
     from streams.demo.run import as_json as figures  # noqa: PLC0415
 
@@ -92,6 +93,7 @@ async def _demo(asked, *, as_json: bool, again: bool) -> bool:  # type: ignore[n
     if again:
         click.echo(f"{asked.out} has an earlier run of the demo: it is written over", err=True)
     async with demo:
+        (asked.out / REPORT).unlink(missing_ok=True)  # An earlier run's, which is over.
         with screen.following(demo.view):
             watching = asyncio.create_task(screen.follow(demo.view))
             try:

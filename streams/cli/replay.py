@@ -27,7 +27,7 @@ def command(*, folder: Path, as_json: bool) -> None:
       foretide replay --from demo-out
     """
     from streams.replay import replay  # noqa: PLC0415 - heavy
-    from streams.steplog import RecordingError, setting  # noqa: PLC0415 - heavy
+    from streams.steplog import META, RecordingError, setting  # noqa: PLC0415 - heavy
 
     try:
         lateness_s, valid_s = setting(folder, "lateness_s"), setting(folder, "valid_s")
@@ -60,4 +60,10 @@ def command(*, folder: Path, as_json: bool) -> None:
         )
     else:
         click.echo(f"{found.steps} steps: {found.first_difference}", err=True)
+        click.echo(
+            f"replayed with a lateness of {lateness_s:g} s and decisions valid for {valid_s:g} s, "
+            f"as {folder / META} has it; if the worker had others, record with its "
+            "FORETIDE_LATENESS_S and FORETIDE_DECISION_VALID_S",
+            err=True,
+        )
     sys.exit(0 if same else 1)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from lab.report import render
-from lab.summary import summary_table, verdict
+from lab.summary import static_is, summary_table, verdict
 from lab.view import ViewState, frame, plain_line
 from streams.demo.options import REPORT, WORKLOAD
 from streams.demo.run import Demo, DemoResult
@@ -104,8 +104,8 @@ class Screen:
             )
         console.print(verdict(result.results, parameters), soft_wrap=self._flat)
         console.print(
-            "HPA and static ran in simulated time with no delay at all; static was chosen after "
-            "the fact, with all its replicas ready from the start.",
+            "HPA and static ran in simulated time with no delay at all; static "
+            f"is {static_is(result.results, parameters)}, with all replicas ready from the start.",
             soft_wrap=self._flat,
         )
         console.print()
@@ -116,8 +116,8 @@ class Screen:
         console.print(
             f"\nreport      {out / REPORT}\nrecordings  {out}/*.jsonl "
             "(steps, decisions, forecasts, outcomes, rejected)\n\nGo on with:\n"
-            f"  {name} explain {WORKLOAD} --from {out}\n"
-            f"  {name} replay --from {out}\n"
+            + (f"  {name} explain {WORKLOAD} --from {out}\n" if demo.collected.decisions else "")
+            + f"  {name} replay --from {out}\n"
             f"  {name} demo --stay\n"
             f"  {name} check --show examples/support-bot.yaml",
             soft_wrap=self._flat,
@@ -125,12 +125,18 @@ class Screen:
 
     def stay(self, demo: Demo) -> None:
         """The loop stays: how to talk to it."""
-        where, name = demo.settings.bootstrap, called()
+        given, name = demo.settings, called()
+        where = given.bootstrap
+        worker = (
+            f"FORETIDE_LATENESS_S={given.lateness_s:g} "
+            f"FORETIDE_DECISION_VALID_S={given.decision_valid_s:g}"
+        )
         self._console.print(
             f"\nThe loop stays alive at {where}, until Ctrl-C.  In another terminal:\n"
             f"  {name} publish --bootstrap {where} events.jsonl\n"
             f"  {name} tail decisions --bootstrap {where}\n"
             f"  {name} explain {WORKLOAD} --bootstrap {where}\n"
+            f"  {worker} {name} record --bootstrap {where} --to rec\n"
             f"({name} status needs a real Kafka: this broker does not describe groups)",
             soft_wrap=self._flat,
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import itertools
@@ -14,7 +15,7 @@ from lab.plant import PlantParameters
 from lab.policies import Hpa
 from lab.report import render
 from lab.report.charts import thinned
-from lab.summary import summary_table, verdict
+from lab.summary import static_is, summary_table, verdict
 from lab.traces import TraceError, open_trace
 from lab.view import ViewState, clock, frame, plain_line, sparkline
 from models.domain.decision import Reason
@@ -98,6 +99,11 @@ def test_policies_on_the_shipped_hour(tmp_path: Path) -> None:
     assert all(len(line) <= 80 for line in shown.splitlines())
     assert "…" not in shown
     assert "static peak" in verdict([hpa, static], parameters)
+    assert "the fewest that keep the budget" in static_is([hpa, static], parameters)
+    missed = dataclasses.replace(static, violation_share=0.5)
+    assert static_is([hpa, missed], parameters) == (
+        "the most that may be, 20, because no number keeps the budget"
+    )
     path = tmp_path / "report.html"
     for decisions in ([], [_as_dict(decision(4, 1, reason=Reason.BURST))]):
         render(

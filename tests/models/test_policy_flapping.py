@@ -37,12 +37,13 @@ def changes(
     start_up_s: float,
     seconds: int = 9000,
     seed: int = 1,
+    by_minute: float = 0.0,
     **spec: Any,
 ) -> list[Change]:
     """What is done under Poisson demand of ``replicas`` times what one serves.
 
     ``noise`` is the standard deviation of what demand is measured by, its mean over three seconds,
-    relative to it.
+    relative to it; ``by_minute`` is how far whole minutes are off, at most.
     """
     rate = 1 / (3 * noise**2)
     chance = np.random.default_rng(seed)
@@ -53,7 +54,8 @@ def changes(
         **spec,
     )
     specs: tuple[SpecChange, ...] = (SpecChange(workload=W, revision=1, spec=made),)
-    for second, count in enumerate(chance.poisson(rate, seconds).tolist()):
+    off = np.repeat(1.0 + chance.uniform(-by_minute, by_minute, seconds // 60), 60)
+    for second, count in enumerate(chance.poisson(rate * off).tolist()):
         now = BEGIN + second
         gauge = ReplicaGauge(at_us=now * 1_000_000, desired=held, ready=held, starting=0)
         load = Load(
@@ -118,6 +120,18 @@ def test_at_any_level_it_comes_to_rest(
         assert abs(one.replicas - other.replicas) <= max(1.0, 0.1 * one.replicas)
 
 
+@pytest.mark.parametrize(
+    ("by_minute", "replicas", "most"),
+    [(0.024, 20.0, 1), (0.024, 30.6, 2), (0.024, 61.0, 1), (0.04, 24.0, 6), (0.04, 61.0, 2)],
+)
+def test_minutes_that_differ_by_less_than_the_tolerance_move_next_to_nothing(
+    by_minute: float, replicas: float, most: int
+) -> None:
+    """Of an hour, after an hour and a half.  A tenth is HPA's tolerance, a twentieth ours."""
+    found = changes(replicas=replicas, noise=0.002, start_up_s=20.0, by_minute=by_minute)
+    assert len([change for change in found if change.at > SETTLED_S]) <= most
+
+
 def test_at_an_edge_there_are_few_swings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A level where it is 5 or 6 replicas by the luck of two minutes; four seeds, an hour each.
 
@@ -136,9 +150,18 @@ def test_at_an_edge_there_are_few_swings(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("before", "after_", "found"),
-    [(5, 4, True), (4, 5, True), (40, 39, True), (5, 3, False), (40, 37, False), (1, 0, False)],
+    [
+        (5, 4, True),
+        (4, 5, True),
+        (40, 39, True),
+        (5, 3, False),
+        (40, 37, True),
+        (40, 35, False),
+        (1, 0, False),
+        (2, 2, False),
+    ],
 )
-def test_small_is_one_replica(before: int, after_: int, *, found: bool) -> None:
+def test_small_is_one_replica_or_a_tenth(before: int, after_: int, *, found: bool) -> None:
     assert small(before, after_) is found
 
 

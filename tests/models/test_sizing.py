@@ -114,6 +114,32 @@ def test_regret_is_what_was_paid_over_the_cheapest_that_kept_the_budget() -> Non
     assert Sizing(STEP_S).regret is None
 
 
+def test_regret_is_over_the_budget_of_the_spec_and_not_what_is_planned_with() -> None:
+    """One candidate is between the two: 0.9 % missed, 1 % allowed, 0.75 % planned with."""
+    sizing = walked([50.0] * 400, desired=60, ready=60, budget=0.01)
+    ledger, standing, paid = sizing._ledger, sizing.standing, sizing._real.cost
+    assert ledger is not None
+    assert standing is not None
+    assert paid is not None
+    assert standing.budget == pytest.approx(0.0075)
+    ledger._believed = 0.0
+    ledger._missed[:], ledger._cost[:] = ledger._demand, 9.0 * ledger._demand
+    ledger._missed[0, :2] = 0.009 * ledger._demand, 0.005 * ledger._demand
+    ledger._cost[0, :2] = 1.1 * ledger._demand, 1.5 * ledger._demand
+    assert sizing.regret == pytest.approx(paid / 1.1 - 1.0)
+
+
+def test_what_was_missed_before_there_was_a_day_is_little_of_a_day() -> None:
+    """Two hours in which 5 % were missed are 0.42 % of a day, and no reason to plan with less."""
+    young = walked([50.0] * 720, desired=100, ready=100, slow=(5, 100), budget=0.01)
+    old = walked([50.0] * 4320, desired=100, ready=100, slow=(5, 100), budget=0.01)
+    assert young.violated == old.violated == pytest.approx(0.05)
+    assert young.standing is not None
+    assert old.standing is not None
+    assert young.standing.budget == pytest.approx(0.0075)
+    assert old.standing.budget == pytest.approx(0.003)
+
+
 def test_violations_are_those_that_were_measured_where_they_were() -> None:
     slow = walked([50.0] * 400, desired=100, ready=100, slow=(3, 100))
     assert slow.violated == pytest.approx(0.03)

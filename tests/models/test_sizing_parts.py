@@ -144,10 +144,10 @@ def test_a_gain_that_is_noise_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("violated", "share"), [(None, SAFETY), (0.009, SAFETY), (0.012, SAFETY - 0.2), (0.5, 0.3)]
+    ("spent", "share"), [(0.0, SAFETY), (0.009, SAFETY), (0.012, SAFETY - 0.2), (0.5, 0.3)]
 )
-def test_real_violations_lower_what_is_planned_with(violated: float | None, share: float) -> None:
-    assert budget_left(0.01, violated) == pytest.approx(0.01 * share)
+def test_real_violations_lower_what_is_planned_with(spent: float, share: float) -> None:
+    assert budget_left(0.01, spent) == pytest.approx(0.01 * share)
 
 
 def test_a_ramp_is_projected_and_a_step_up_is_not() -> None:
