@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -147,6 +148,26 @@ def test_notes_leave_stdout_to_the_rows(tmp_path: Path) -> None:
     result = backtest(tmp_path, "--json", "-", values=(600,) * 60)
     assert notes(result)
     assert [row["policy"] for row in json.loads(result.stdout)["rows"]] == ["hpa"]
+
+
+def test_notes_stand_in_the_report_too(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    values = (600,) * 30 + (900_000,) * 20
+    told = notes(
+        backtest(
+            tmp_path,
+            *("--html", str(page)),
+            values=values,
+            replicas={"min": 1, "max": 20},
+            demand={"unit": "tokens", "perReplica": 8.0},
+            slo={"latencySeconds": 2.0},
+        )
+    )
+    assert ["tokens" in told[0], "max 20" in told[1], "little to learn" in told[2]] == [True] * 3
+    written = html.unescape(page.read_text(encoding="utf-8"))
+    assert [line for line in told if f"<li>{line.removeprefix('note: ')}</li>" not in written] == []
+    backtest(tmp_path, "--html", str(page), values=(600,) * 20 + (0,) * 20)
+    assert "<li>nothing is asked for in the scored half" in page.read_text(encoding="utf-8")
 
 
 def test_rows_are_told_with_the_spec_that_they_are_of(tmp_path: Path) -> None:
