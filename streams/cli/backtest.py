@@ -111,7 +111,8 @@ FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
     "series_out",
     type=outputs.FILE,
     metavar="OUT",
-    help="What each policy did at every step, as CSV; -: stdout.",
+    help="What each policy had at the begin of every step, and Foretide's forecast that was due in "
+    "it, as CSV; -: stdout (docs/laboratory.md).",
 )
 def command(
     *,
