@@ -187,7 +187,7 @@ def command(
             hours=hours,
             recipe=recipe,
         )
-    notes = []
+    notes = [] if trace is None else cautions.of_rows(whole)
     if scaler is not None:
         assumed = log is None and capacity is None
         notes += [

@@ -60,6 +60,16 @@ def test_nab_s_times_are_iso_8601_or_unix_seconds(tmp_path: Path, form: str) -> 
     np.testing.assert_array_equal(found.values, [4, 9, 14, NAN, 24, 29])
 
 
+def test_of_two_rows_of_one_nab_step_the_later_counts_and_is_told(tmp_path: Path) -> None:
+    rows = ["timestamp,value", *(f"{300 * n},{n}" for n in range(30))]
+    assert series(tmp_path / "nab.csv", "\n".join(rows)).replaced == 0
+    # A second that is there twice more, and a row that drifted into the step before its own.
+    found = series(tmp_path / "nab.csv", "\n".join([*rows, "1500,70", "1500,71", "3299,80"]))
+    assert found.replaced == 3
+    assert found.values[[4, 5, 6, 10, 11]].tolist() == [4, 71, 6, 80, 11]
+    assert found.first(1.0).replaced == 3
+
+
 def test_each_time_is_of_its_own_zone(tmp_path: Path) -> None:
     """The hour at the end of summer time is there twice by the clock on the wall."""
     stamps = ["02:50:00+02:00", "02:55:00+02:00", "02:00:00+01:00", "02:05:00+01:00"]

@@ -138,6 +138,24 @@ def test_an_hour_is_no_past(tmp_path: Path) -> None:
     assert "in 2 h" in told
 
 
+@pytest.mark.parametrize(
+    "more", [("backtest", "--policies", "hpa"), ("forecast-eval", "--horizon", "300")]
+)
+def test_rows_that_stand_for_others_are_told(tmp_path: Path, more: tuple[str, ...]) -> None:
+    lines = [f"{1_700_000_000 + 60 * n},{600 + n}" for n in range(400)]
+    path = tmp_path / "nab.csv"
+
+    def told(*rows: str) -> list[str]:
+        path.write_text("\n".join(["timestamp,value", *lines, *rows]))
+        return notes(CliRunner().invoke(group, [*more, "--trace", str(path)]))
+
+    assert told() == []
+    assert told("1700000120,70", "1700000180,70") == [
+        "note: 2 rows of nab.csv are left out, as a later one is of the same second or the same "
+        "step (a clock that was set back, or drifts)"
+    ]
+
+
 def test_a_start_up_longer_than_what_is_scored_is_told(tmp_path: Path) -> None:
     (told,) = notes(backtest(tmp_path, "--startup", "12000"))
     assert told.startswith("note: start-up takes 12000 s, and 12000 s are scored: nothing that is")
