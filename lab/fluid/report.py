@@ -31,8 +31,16 @@ REFERENCES = ("hpa-tuned", "hpa")
 Points = list[tuple[float, float]]
 
 
-def rendered(found: Backtest, told: Sequence[str] = (), spec: AgentScaler | None = None) -> str:
-    """The report's HTML; ``told`` is what a composition did, ``spec`` what was run by, if any."""
+def rendered(
+    found: Backtest,
+    told: Sequence[str] = (),
+    spec: AgentScaler | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """The report's HTML; ``told`` is what a composition did, ``spec`` what was run by, if any.
+
+    ``notes``: what makes its figures say little.
+    """
     loader = jinja2.ChoiceLoader(
         [jinja2.PackageLoader("lab.fluid", "."), jinja2.PackageLoader("lab.report", ".")]
     )
@@ -51,6 +59,7 @@ def rendered(found: Backtest, told: Sequence[str] = (), spec: AgentScaler | None
         startup=f"{trial.startup_s:g}",
         scored=duration(end - begin),
         verdict=verdict(found.rows, trial.violations, end - begin),
+        notes=notes,
         columns=columns(found.rows),
         groups=groups(found),
         frontier=frontier_chart(found),

@@ -1,6 +1,7 @@
 """The runs of a backtest as CSV: a line per policy and step.
 
-Rule: what was, as it was at the begin of each step; demand and forecast in the series' own unit.
+Rule: replicas as they stood at the begin of each step, so that what a policy did within one is
+not in it; demand and forecast are of the whole step, in the series' own unit.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ FIELDS = ("policy", "at", "demand", "forecast", "ready", "starting", "desired")
 def write(found: Backtest, out: IO[str]) -> None:
     """Write all runs that there are.
 
-    ``at`` is seconds since the begin; ``forecast`` the mean of the central forecasts that were
-    due in the step, made a horizon before (empty: none, or the policy makes none); ``demand`` is
-    empty where nobody measured it.
+    ``at`` is when the step begins, seconds since the begin; ``forecast`` the mean of the central
+    forecasts that were due in the step, made a horizon before (empty: none, or the policy makes
+    none); ``demand`` is empty where nobody measured it.
     """
     trial = found.trial
     rows = csv.writer(out, lineterminator="\n")

@@ -100,7 +100,8 @@ class Trial:
         """
         known = self.rates[~np.isnan(self.rates)]
         first = float(known[0]) if len(known) else 0.0
-        return min(max(math.ceil(first / self.capacity / MEAN_USE), self.least, 1), self.most)
+        need = math.ceil(first / self.capacity / MEAN_USE - 1e-9)
+        return min(max(need, self.least, 1), self.most)
 
     @property
     def most_too_few(self) -> bool:

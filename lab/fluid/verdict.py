@@ -74,7 +74,9 @@ def _headline(ours: Row | None, fair: Sequence[Row], kept: Sequence[Row], budget
     text = f"Foretide missed the violation budget ({measured})"
     if kept:
         return f"{text}; {_cheapest(kept[0])}."
-    return f"{text}, and so did all others." if len(fair) > 1 else f"{text}."
+    if len(fair) > 1:
+        return f"{text}, and so did all others that do not know the trace."
+    return f"{text}."
 
 
 def _without_ours(fair: Sequence[Row], kept: Sequence[Row], within: str) -> str:
@@ -105,12 +107,18 @@ def _ours(ours: Row | None, kept: Sequence[Row]) -> str:
 
 
 def _best_hpa(ours: Row | None, tuned: Row | None, budget: float) -> str:
-    """Nothing where ours is over the budget: who breaks it is cheaper easily."""
-    if ours is None or ours.regret is None or tuned is None or _violation(ours) > budget:
+    """What ours cost beside it; over the budget too, where less says little."""
+    if ours is None or ours.regret is None or tuned is None:
         return ""
     change = f"{_percent(ours.regret)} {'more' if ours.regret > 0 else 'less'}"
     if abs(ours.regret) < TIE:
         change = "as much"
+    if _violation(ours) > budget:
+        easily = "" if ours.regret > -TIE else ", as is easy for who breaks it"
+        return (
+            "The best HPA for this very trace, which only hindsight can pick, kept the budget "
+            f"({share(_violation(tuned))} violations); Foretide cost {change}{easily}."
+        )
     return (
         "Against the best HPA for this very trace, which only hindsight can pick "
         f"({share(_violation(tuned))} violations), it cost {change}."

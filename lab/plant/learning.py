@@ -30,10 +30,11 @@ class Learning:
     """What came of one run.  Capacities are in ``unit``, shares 0 to 1, times in seconds.
 
     ``close_s``: from then on, up to the release, the capacity is within ``CLOSE`` of the true
-    one; None: it never was for good.  ``worst_hour`` is the highest share slow in an hour before
-    the release.  After its replicas took over, ``noticed_s`` is when it was said that requests take
-    longer, ``lowered_s`` when the capacity was at most ``CLOSE`` over what is true then; None: it
-    was not, or was not asked for.  ``words``: what a decision would say of it before the release.
+    one; None: it never was for good.  ``violations`` is the share slow of requests that ended
+    before the release, ``worst_hour`` the highest of an hour before it.  After its replicas took
+    over, ``noticed_s`` is when it was said that requests take longer, ``lowered_s`` when the
+    capacity was at most ``CLOSE`` over what is true then; None: it was not, or was not asked for.
+    ``words``: what a decision would say of it before the release.
     """
 
     unit: Unit
@@ -42,7 +43,6 @@ class Learning:
     close_s: int | None
     violations: float
     worst_hour: float
-    replica_hours: float
     noticed_s: int | None
     lowered_s: int | None
     unit_after: Unit
@@ -88,8 +88,9 @@ def learn(
             marks.append((account.violations, account.served + account.dropped))
     learned, unit_now = run.scaler.capacity(), run.scaler.demand.unit
     words = _told(run)
-    violations, hours_of = plant.account.violation_share(), plant.account.replica_seconds / 3600
+    violations = plant.account.violation_share()
     noticed_s, lowered_s = _after(run, service, after_s, then or {}) if after_s else (None, None)
+    plant.close()
     pairs = itertools.pairwise(marks)
     return Learning(
         unit=unit_now,
@@ -98,7 +99,6 @@ def learn(
         close_s=_close_s(ratios),
         violations=violations,
         worst_hour=max([(b[0] - a[0]) / max(b[1] - a[1], 1) for a, b in pairs], default=0.0),
-        replica_hours=hours_of,
         noticed_s=noticed_s,
         lowered_s=lowered_s,
         unit_after=run.scaler.demand.unit,

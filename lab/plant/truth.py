@@ -1,7 +1,7 @@
 """What a replica of a service truly carries within its SLO, by bisection.
 
 Rule: fleets that stay as they are, at constant rates, with no learner in the way; what is found is
-expressed in the measure that demand has for the learner.
+expressed in the measure that demand has for the learner.  Each run is closed: its books balance.
 Used by lab.plant.learning.
 """
 
@@ -107,11 +107,15 @@ def parameters(service: Service, *variants: Variant) -> PlantParameters:
 def share_slow(
     service: Service, variant: Variant, replicas: int, rate: float, seconds: float, seed: int
 ) -> float:
-    """Share of requests slower than the SLO, of ``replicas`` that stay, at a constant rate."""
+    """Share of requests slower than the SLO, of ``replicas`` that stay, at a constant rate.
+
+    Those that are still there at the end, and older than the SLO by then, are slow.
+    """
     there = dataclasses.replace(variant, initial_replicas=replicas)
     made = arrivals(service, lambda _: rate, seconds, seed)
     plant = Plant(made, parameters(service, there), seed=seed, begin=BEGIN, tell=False)
     plant.advance(BEGIN + seconds)
+    plant.close()
     return plant.account.violation_share()
 
 
@@ -142,6 +146,7 @@ def true_capacity(
             looks += 1
             for unit, load in run.scaler.learner.loads.items():
                 sums[unit] = sums.get(unit, 0.0) + load
+    plant.close()
     return {unit: total / looks for unit, total in sums.items()}
 
 

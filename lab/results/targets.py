@@ -1,7 +1,8 @@
 """The targets, held against what Foretide did in one cell.
 
 Rule: a target is kept, missed, or cannot be told, because what it is measured by was not reached;
-that last is counted on its own and never as kept.
+that last is counted on its own and never as kept.  Over the budget cost is a miss, whatever it was:
+who breaks it is cheaper easily.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TARGETS = {
     "violation": "violations at most the budget",
     "unserved": "unserved at most hpa-tuned's",
     "worst hour": "worst hour at most hpa-tuned's",
-    "vs tuned": "cost at most hpa-tuned's at equal violation",
+    "vs tuned": "within the budget, and cost at most hpa-tuned's at equal violation",
     "actions": "actions an hour at most the larger of 12 and hpa-tuned's",
 }
 
@@ -44,16 +45,17 @@ class Verdict:
 def judge(found: Found) -> Verdict:
     """Foretide against hpa-tuned in one cell that has both."""
     ours, tuned = found.row("foretide"), found.row("hpa-tuned")
+    within_budget = _within(ours.violation, found.cell.violations)
     actions = max(MOST_ACTIONS, tuned.actions_per_hour or 0.0)
     return Verdict(
         found=found,
         ours=ours,
         tuned=tuned,
         kept={
-            "violation": _within(ours.violation, found.cell.violations),
+            "violation": within_budget,
             "unserved": _within(ours.unserved, tuned.unserved),
             "worst hour": _within(ours.worst_hour_violation, tuned.worst_hour_violation),
-            "vs tuned": _within(ours.cost_vs_tuned, 1.0),
+            "vs tuned": within_budget and _within(ours.cost_vs_tuned, 1.0),
             "actions": _within(ours.actions_per_hour, actions),
         },
     )

@@ -34,7 +34,8 @@ class Series:
     ``tenants``, where known, are parts of it by name, each (n,).  ``silent`` (n,) marks steps in
     which demand went on but telemetry did not (None: in none).  ``seconds`` (n · step_s,) is what
     each second of the steps counted, where that is known.  ``form`` is the format of the file that
-    it was read from; None: from none.
+    it was read from; None: from none.  ``replaced`` counts rows of that file for which a later
+    one of the same step stands.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Series:
     silent: Bools | None = None
     seconds: Floats | None = None
     form: str | None = None
+    replaced: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be demand."""

@@ -104,8 +104,10 @@ def _counted(arrivals: Sequence[Arrival], step_s: int, title: str, name: str) ->
 def _nab(text: str, name: str, title: str, step_s: int | None) -> Series:
     """NAB's series: the step is the commonest distance of two rows, the slots are its multiples."""
     stamps: dict[int, float] = {}
+    rows = 0
     for line, (stamp, value) in _rows(text, name, "nab"):
         # Of two rows of one second (clocks are set back) the later line counts.
+        rows += 1
         stamps[_second(stamp, f"{name}:{line}")] = _value(value, f"{name}:{line}")
     if len(stamps) < 2:  # noqa: PLR2004 - a distance takes two
         raise TraceError(f"{name}: {len(stamps)} rows; at least 2 are needed to know the step")
@@ -122,7 +124,8 @@ def _nab(text: str, name: str, title: str, step_s: int | None) -> Series:
         )
     if max(slots) >= MOST_STEPS:
         raise TraceError(f"{name}: {max(slots)} steps of {step} s; give the step with --step")
-    return _filled(slots, step, title, name)
+    found = _filled(slots, step, title, name)
+    return dataclasses.replace(found, replaced=rows - len(slots))
 
 
 def _or_else(step: int, own: int) -> str:

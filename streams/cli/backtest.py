@@ -6,6 +6,7 @@ Rule: progress on stderr, results on stdout and in files; files are written when
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,8 @@ FORMATS = ("azure-llm", "mooncake", "json-lines", "servegen", "series", "nab")
     "series_out",
     type=outputs.FILE,
     metavar="OUT",
-    help="What each policy did at every step, as CSV; -: stdout.",
+    help="What each policy had at the begin of every step, and Foretide's forecast that was due in "
+    "it, as CSV; -: stdout (docs/laboratory.md).",
 )
 def command(
     *,
@@ -185,13 +187,18 @@ def command(
             hours=hours,
             recipe=recipe,
         )
+    notes = [] if trace is None else cautions.of_rows(whole)
     if scaler is not None:
-        cautions.say([*cautions.of_spec(scaler), *cautions.of_slo(scaler, names, trial)])
-        cautions.say(
-            cautions.of_capacity(scaler, names, trial, assumed=log is None and capacity is None)
-        )
+        assumed = log is None and capacity is None
+        notes += [
+            *(cautions.of_unit(scaler) if assumed else ()),
+            *cautions.of_spec(scaler),
+            *cautions.of_slo(scaler, names, trial),
+            *cautions.of_capacity(scaler, names, trial, assumed=assumed),
+        ]
         scaler = cautions.alone(scaler)
-    cautions.say(cautions.of_trial(trial))
+    notes += cautions.of_trial(trial)
+    cautions.say(notes)
     ran = rows.Ran(
         trace=None if trace is None else trace.name,
         recording=log,
@@ -206,7 +213,7 @@ def command(
         found = backtest(trial, names, spec=scaler, progress=progress)
     # Files first: whoever reads the table may go before its end.
     if html is not None:
-        _report(html, found, composed, scaler)
+        _report(html, found, composed, scaler, notes)
     _write(found, ran, json_out, series_out)
     if "-" not in {json_out, series_out}:
         _show(found, composed)
@@ -252,11 +259,13 @@ def _write(found: Backtest, ran: rows.Ran, json_out: str | None, series_out: str
             series_csv.write(found, out)
 
 
-def _report(path: Path, found: Backtest, composed: Composed, spec: AgentScaler | None) -> None:
+def _report(
+    path: Path, found: Backtest, composed: Composed, spec: AgentScaler | None, notes: Sequence[str]
+) -> None:
     from lab.fluid.report import rendered  # noqa: PLC0415 - heavy
 
     with outputs.written(str(path)) as out:
-        out.write(rendered(found, composed.told, spec))
+        out.write(rendered(found, composed.told, spec, notes))
 
 
 def _show(found: Backtest, composed: Composed) -> None:

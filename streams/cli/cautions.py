@@ -89,6 +89,16 @@ def alone(scaler: AgentScaler) -> AgentScaler:
     return scaler.model_copy(update={"spec": spec})
 
 
+def of_rows(series: Series) -> list[str]:
+    """That rows of a file stand for others of it."""
+    if not series.replaced:
+        return []
+    return [
+        f"{series.replaced:,} rows of {series.name} are left out, as a later one is of the same "
+        "second or the same step (a clock that was set back, or drifts)"
+    ]
+
+
 def of_spec(scaler: AgentScaler) -> list[str]:
     """What of a spec a trial does not have."""
     spec, told = scaler.spec, []

@@ -99,6 +99,7 @@ def command(
     _within(series, horizons)
     cautions.say(
         [
+            *cautions.of_rows(series),
             *cautions.of_length(series),
             *gaps.cautions(series),
             *_still(series, horizons),

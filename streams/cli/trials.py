@@ -60,7 +60,6 @@ def of_trace(
         if scaler.spec.slo is not None:
             budget = scaler.spec.slo.violations
         if given is None:
-            cautions.say(cautions.of_unit(scaler))
             serves = cautions.per_replica(scaler)
             if serves is not None and scaler.spec.demand.unit == "requests":
                 given = serves / USABLE

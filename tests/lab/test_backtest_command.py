@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import subprocess
@@ -15,10 +16,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lab.fluid.backtest import Row
+from lab.fluid import series_csv
+from lab.fluid.backtest import Backtest, Row
+from lab.fluid.run import Run
 from lab.fluid.trial import MOST, Trial
+from lab.fluid.tuned import Frontier
 from streams.cli.backtest import command
-from tests.lab.fluids import made, trial
+from tests.lab.fluids import asked, made, trial
 
 NAN = float("nan")
 
@@ -105,6 +109,32 @@ def test_the_command_writes_rows_and_steps(tmp_path: Path) -> None:
     capacity = np.nanmean(np.array(values[:30])) / 14
     over = sum(float(r["demand"]) > 0.9 * capacity * int(r["ready"]) for r in ours)
     assert abs(over / 30 - found["rows"][1]["violation"]) < 0.15
+
+
+def test_steps_have_replicas_as_at_their_begin_and_forecasts_where_they_were_due() -> None:
+    plant = trial([60.0, 120.0, NAN, 60.0], startup_s=30)
+    # Asked for at 60 and 100 s, ready at 90 and 130 s; given up at 185 s, within the last step.
+    done = Run(
+        policy="x",
+        asked=asked((0, 2), (60, 3), (100, 5), (185, 1)),
+        forecasts=[(59.0, 1.0, 9.0), (60.0, 2.0, 9.0), (119.0, 4.0, 9.0), (240.0, 7.0, 9.0)],
+    )
+    found = Backtest(
+        trial=plant,
+        tuned=Frontier(candidates=[]),
+        unit=1.0,
+        rows=[],
+        runs=[("x", done), ("not reached", None)],
+    )
+    out = io.StringIO()
+    series_csv.write(found, out)
+    assert out.getvalue().splitlines() == [
+        "policy,at,demand,forecast,ready,starting,desired",
+        "x,0,60,60,2,0,2",
+        "x,60,120,180,2,1,3",
+        "x,120,,,3,2,5",
+        "x,180,60,,5,0,5",
+    ]
 
 
 def test_json_on_stdout_is_nothing_but_json(tmp_path: Path) -> None:

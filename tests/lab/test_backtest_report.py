@@ -91,6 +91,13 @@ def test_a_scored_half_without_demand_has_a_report_too() -> None:
     assert "No policy had anything to serve" in page
 
 
+def test_what_it_cannot_show_stands_below_the_verdict(found: Backtest) -> None:
+    page = rendered(found, notes=["max 20 replicas holds <little>", "there is little to learn"])
+    assert "<li>max 20 replicas holds &lt;little&gt;</li><li>there is little to learn</li>" in page
+    assert page.index("budget") < page.index("max 20 replicas") < page.index("<svg")
+    assert "What this cannot show" not in rendered(found)
+
+
 def test_no_word_of_a_drawing_is_cut_off(found: Backtest) -> None:
     drawings = re.findall(r"<svg.*?</svg>", rendered(found), re.DOTALL)
     for drawing in drawings:
@@ -195,7 +202,7 @@ def test_the_verdict_names_a_number_that_never_changes_where_it_beats_ours_and_t
         ((1.2, 0.0), (1.1, 0.0), "allowed), but hpa did so for 8.3% less."),
         ((1.2, 0.02), (1.1, 0.0), "Foretide missed the violation budget (2.00% violations, 1.00% "),
         ((1.2, 0.02), (1.1, 0.0), "; hpa was the cheapest that kept it, at 1.10 times the least"),
-        ((1.2, 0.02), (1.1, 0.02), ", and so did all others."),
+        ((1.2, 0.02), (1.1, 0.02), ", and so did all others that do not know the trace."),
         ((1.2, 0.0), (1.1, 0.123), "the only policy that did without knowing the trace."),
         (None, (1.1, 0.0), "1 of 1 policies kept the violation budget"),
         (None, (1.1, 0.5), "No policy kept the violation budget"),
@@ -208,6 +215,38 @@ def test_the_verdict_is_as_plain_when_foretide_loses(
     if ours is not None:
         rows.insert(0, row(policy="foretide", cost_ratio=ours[0], violation=ours[1]))
     assert says in verdict(rows, 0.01, WEEK_S).headline
+
+
+@pytest.mark.parametrize(
+    ("regret", "says"),
+    [
+        (0.1, "Foretide cost 10% more."),
+        (0.0001, "Foretide cost as much."),
+        (-0.0001, "Foretide cost as much."),
+        (-0.3, "Foretide cost 30% less, as is easy for who breaks it."),
+    ],
+)
+def test_over_the_budget_the_verdict_names_the_best_hpa_that_kept_it(
+    regret: float, says: str
+) -> None:
+    rows = [
+        row(policy="foretide", cost_ratio=1.2, violation=0.0166, regret=regret),
+        row(policy="hpa", cost_ratio=1.1, violation=0.02),
+        row(policy="hpa-tuned", cost_ratio=1.1, violation=0.0089),
+        row(policy="static", cost_ratio=1.5, violation=0.006),
+        row(policy="clairvoyant", cost_ratio=1.0, violation=0.0),
+    ]
+    said = verdict(rows, 0.01, WEEK_S)
+    assert said.headline == (
+        "Foretide missed the violation budget (1.66% violations, 1.00% allowed), and so did all "
+        "others that do not know the trace."
+    )
+    assert said.details[1] == (
+        "The best HPA for this very trace, which only hindsight can pick, kept the budget "
+        f"(0.89% violations); {says}"
+    )
+    without = [one for one in rows if one.policy != "hpa-tuned"]
+    assert not any("best HPA" in detail for detail in verdict(without, 0.01, WEEK_S).details)
 
 
 def test_a_short_trace_is_called_short() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lab.fluid.run import run_polled
 from lab.fluid.schedule import Schedule, Standing, ready, schedule
 from lab.fluid.score import score
-from lab.fluid.trial import Observed, allowed, default_capacity
+from lab.fluid.trial import MOST, Observed, allowed, default_capacity
 from lab.policies import View
 from lab.traces import TraceError
 from tests.lab.fluids import asked, made, trial
@@ -116,6 +116,14 @@ def test_the_worst_hour_and_the_worst_tenant() -> None:
     # Half of the last step: the tenant that too few requests come from does not count.
     found = score(plant, asked((0, 3), (3600 * 3.5, 4)))
     assert found.worst_tenant == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("value", [1.0, 500.0, 840.0, 12_345.0])
+def test_a_constant_trace_begins_with_the_twenty_replicas_of_its_mean(value: float) -> None:
+    series = made([value] * 8)
+    plant = trial(series, capacity=default_capacity(series), least=1, most=MOST)
+    assert plant.initial() == 20
+    assert trial(made([value * 1.01] * 8), capacity=plant.capacity, most=MOST).initial() == 21
 
 
 def test_spread_arrivals_add_up_and_depend_on_the_seed_alone() -> None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
+
+import pytest
 
 from lab.plant import Plant
+from lab.plant.account import Account
 from lab.plant.foretide import Foretide
 from lab.plant.learning import learn
 from lab.plant.theory import mmck
-from lab.plant.truth import BEGIN, SERVICES, agent, arrivals, parameters
+from lab.plant.truth import (
+    BEGIN,
+    SERVICES,
+    agent,
+    arrivals,
+    parameters,
+    share_slow,
+    true_capacity,
+)
 
 SERVICE = dataclasses.replace(SERVICES[0], rate=12.0, replicas=4)
 """4 slots a replica, 0.5 s a request: M/M/4n, at an SLO of 4 s."""
@@ -64,6 +77,36 @@ def test_theory_and_plant_agree_on_what_is_slow() -> None:
     plant = Plant(made, parameters(SERVICE, old), seed=1, begin=BEGIN, tell=False)
     plant.advance(BEGIN + 2100)
     assert abs(plant.account.violation_share() - slower_than(14.5, 8, 4.0)) < 0.02
+
+
+def test_what_never_ends_is_slow_too() -> None:
+    """200 requests of 5,000 s in the mean, on 4 slots: none ends within a minute."""
+    endless = dataclasses.replace(SERVICE, tokens_out=200_000)
+    assert share_slow(endless, endless.variant, 1, 200 / 60, 60.0, 1) > 0.9
+
+
+def test_every_run_s_books_are_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[int] = []
+    settle = Account.settle
+
+    def watched(account: Account, at: float, arrived_at: Sequence[float]) -> None:
+        settle(account, at, arrived_at)
+        settled.append(account.arrived)
+
+    monkeypatch.setattr(Account, "settle", watched)
+    learn(SERVICE, {"requests": 5.0}, unit="requests", hours=0.02, after_s=30)
+    assert len(settled) == 1
+    settled.clear()
+    runs: list[Plant] = []
+    begun = Plant.__init__
+
+    def counted(plant: Plant, *given: Any, **more: Any) -> None:
+        begun(plant, *given, **more)
+        runs.append(plant)
+
+    monkeypatch.setattr(Plant, "__init__", counted)
+    true_capacity(SERVICE, SERVICE.variant, replicas=1, seconds=400, runs=1)
+    assert len(settled) == len(runs) > 2
 
 
 def test_it_comes_near_to_the_true_capacity_and_notices_a_slower_release() -> None:

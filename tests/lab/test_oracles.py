@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lab.fluid.oracles import clairvoyant, constant, static_peak
 from lab.fluid.run import run_polled
 from lab.fluid.schedule import Schedule
-from lab.fluid.score import score
+from lab.fluid.score import Score, score
 from lab.fluid.trial import MOST, Observed, Trial
-from lab.fluid.tuned import TARGETS, WINDOWS_S, Frontier, frontier, run_all
+from lab.fluid.tuned import TARGETS, WINDOWS_S, Candidate, Frontier, frontier, run_all
 from lab.policies import Hpa
 from tests.lab.fluids import made, trial
 
@@ -126,6 +126,36 @@ def test_the_frontier_has_every_candidate_and_its_best() -> None:
     middle = (points[0][0] + points[1][0]) / 2
     assert found.cost_at(middle) == pytest.approx((points[0][1] + points[1][1]) / 2)
     assert found.cost_at(1.0) == points[-1][1]
+
+
+def candidate(violation: float, cost: float) -> Candidate:
+    return Candidate(
+        target=0.7,
+        window_s=0.0,
+        asked=constant(1),
+        score=Score(
+            violation=violation,
+            worst_hour=violation,
+            worst_tenant=None,
+            unserved=0.0,
+            cost=cost,
+            actions_per_hour=0.0,
+        ),
+    )
+
+
+def test_the_best_is_the_cheapest_within_the_budget_not_the_one_that_violates_least() -> None:
+    # Of two as cheap the one with fewer violations; beyond the budget the cheapest does not count.
+    points = [(0.0, 9.0), (0.01, 5.0), (0.008, 5.0), (0.004, 7.0), (0.0101, 1.0)]
+    for order in itertools.permutations(points):
+        found = Frontier(candidates=[candidate(*point) for point in order])
+        best = found.best(0.01)
+        assert best is not None
+        assert (best.score.violation, best.score.cost) == (0.008, 5.0)
+    strict = found.best(0.003)
+    assert strict is not None
+    assert strict.score.cost == 9.0
+    assert Frontier(candidates=[candidate(0.02, 1.0)]).best(0.01) is None
 
 
 def test_what_no_candidate_reaches_is_not_reached() -> None:

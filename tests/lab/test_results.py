@@ -16,113 +16,19 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.fluid.backtest import Row
 from lab.fluid.registry import POLICIES
 from lab.results import figures, plan, tables
 from lab.results.cache import Cache, fingerprint
-from lab.results.cell import Cell, Found, run_cell
+from lab.results.cell import run_cell
 from lab.results.document import Written, document, verdicts
-from lab.results.on_plant import OnPlant
 from lab.results.running import run
 from lab.results.sources import DATA, SHIPPED, LeftOut, Source, added, shipped
-from lab.results.targets import geometric_mean, judge, worst_first
 from lab.traces import TraceError
 from streams.cli.backtest import command as backtest_command
+from tests.lab.founds import a_cell, found
 
 PLACES = {"S": "65", "SEED": "7", "BUDGET": "0.003"}
 """What a reader puts into the document's commands."""
-
-
-def row(policy: str, **more: float | None) -> Row:
-    some = {
-        "cost_ratio": 1.2,
-        "violation": 0.005,
-        "cost_at_1pct": 1.2,
-        "cost_at_01pct": None,
-        "cost_vs_tuned": 0.9,
-        "unserved": 0.0,
-        "worst_hour_violation": 0.02,
-        "worst_tenant_violation": None,
-        "actions_per_hour": 4.0,
-        "regret": -0.1,
-        "us_per_decision": None,
-    }
-    return Row(policy=policy, **(some | more))  # type: ignore[arg-type]
-
-
-def found(cell: Cell, ours: dict[str, float | None] | None = None, **tuned: float | None) -> Found:
-    rows = [row(name) for name in cell.policies]
-    rows = [row("foretide", **(ours or {})) if r.policy == "foretide" else r for r in rows]
-    rows = [row("hpa-tuned", **tuned) if r.policy == "hpa-tuned" else r for r in rows]
-    return Found(
-        cell=cell,
-        rows=tuple(rows),
-        frontier=((0.0, 1.4), (0.01, 1.2)),
-        recovery_s=dict.fromkeys(cell.policies, 77.0) if cell.recipe == "step10x" else {},
-        scored_h=12.0,
-        took_s=60.0,
-        on_plant=tuple(
-            OnPlant(
-                policy=name,
-                replica_hours=3.0,
-                violation=0.004 * cell.seed,
-                latency_p95_s=None,
-                dropped=0,
-                actions=24,
-            )
-            for name in ("foretide", "static")
-            if cell.part == "requests"
-        ),
-    )
-
-
-def a_cell(**more: object) -> Cell:
-    some = {"part": "traces", "trace": "t", "startup_s": 65.0, "policies": tuple(POLICIES)}
-    return Cell(**(some | more))  # type: ignore[arg-type]
-
-
-def test_a_target_is_kept_missed_or_cannot_be_told() -> None:
-    fine = judge(found(a_cell()))
-    assert set(fine.kept.values()) == {True}
-    bad = judge(
-        found(
-            a_cell(),
-            {
-                "violation": 0.0101,
-                "unserved": 0.001,
-                "worst_hour_violation": 0.03,
-                "cost_vs_tuned": 1.01,
-                "actions_per_hour": 13.0,
-            },
-        )
-    )
-    assert set(bad.kept.values()) == {False}
-    assert bad.missed == 5
-    # hpa-tuned acts more often than 12 an hour: so may Foretide.
-    assert judge(found(a_cell(), {"actions_per_hour": 13.0}, actions_per_hour=14.0)).kept["actions"]
-    reached = dict.fromkeys(("unserved", "worst_hour_violation", "actions_per_hour"))
-    unreached = judge(found(a_cell(), {"unserved": 9.0, "cost_vs_tuned": None}, **reached))
-    assert [n for n, kept in unreached.kept.items() if kept is None] == [
-        "unserved",
-        "worst hour",
-        "vs tuned",
-    ]
-    assert unreached.missed == 0
-
-
-def test_the_worst_come_first() -> None:
-    made = [
-        judge(found(a_cell(startup_s=number), ours))
-        for number, ours in enumerate(
-            ({}, {"violation": 0.02}, {"violation": 0.5}, {"violation": 0.02, "unserved": 1.0})
-        )
-    ]
-    assert [v.found.cell.startup_s for v in worst_first(made)] == [3, 2, 1, 0]
-
-
-def test_a_geometric_mean_is_of_what_there_is() -> None:
-    assert geometric_mean([0.5, None, 2.0]) == pytest.approx(1.0)
-    assert geometric_mean([None]) is None
 
 
 def a_source(tmp_path: Path, name: str = "mine", values: str = "5,9,7,6,8,9,4,6") -> Source:

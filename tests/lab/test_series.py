@@ -60,6 +60,16 @@ def test_nab_s_times_are_iso_8601_or_unix_seconds(tmp_path: Path, form: str) -> 
     np.testing.assert_array_equal(found.values, [4, 9, 14, NAN, 24, 29])
 
 
+def test_of_two_rows_of_one_nab_step_the_later_counts_and_is_told(tmp_path: Path) -> None:
+    rows = ["timestamp,value", *(f"{300 * n},{n}" for n in range(30))]
+    assert series(tmp_path / "nab.csv", "\n".join(rows)).replaced == 0
+    # A second that is there twice more, and a row that drifted into the step before its own.
+    found = series(tmp_path / "nab.csv", "\n".join([*rows, "1500,70", "1500,71", "3299,80"]))
+    assert found.replaced == 3
+    assert found.values[[4, 5, 6, 10, 11]].tolist() == [4, 71, 6, 80, 11]
+    assert found.first(1.0).replaced == 3
+
+
 def test_each_time_is_of_its_own_zone(tmp_path: Path) -> None:
     """The hour at the end of summer time is there twice by the clock on the wall."""
     stamps = ["02:50:00+02:00", "02:55:00+02:00", "02:00:00+01:00", "02:05:00+01:00"]
@@ -123,6 +133,30 @@ def test_servegen_minutes_come_from_their_own_window_alone(tmp_path: Path) -> No
     assert (other.values != first.values).any()
 
 
+def test_two_futures_of_servegen_have_one_past(tmp_path: Path) -> None:
+    """Rates three times as high from window 6 on, and one client more: nothing before differs."""
+
+    def told(factor: float, *more: str) -> Series:
+        rows = [
+            f"{client},{600 * at},{(client + 1) * (factor if at >= 6 else 1)},{cv}"
+            for client, cv in enumerate((0.5, 1, 3))
+            for at in range(12)
+        ]
+        return series(tmp_path / "a.csv", SERVEGEN + "\n".join([*rows, *more]), seed=5)
+
+    one, other = told(1), told(3, "00,4200,1,2")
+    for name in ("0", "1", "2"):
+        np.testing.assert_array_equal(one.tenants[name][:60], other.tenants[name][:60])
+        assert (one.tenants[name][60:] != other.tenants[name][60:]).any()
+    np.testing.assert_array_equal(one.values[:60], other.values[:60])
+    # Nor has a client or a window another's chance.
+    same = series(
+        tmp_path / "b.csv", SERVEGEN + "".join(f"{c},{s},9,1\n" for c in "ab" for s in (0, 600))
+    )
+    parts = [part[at : at + 10] for part in same.tenants.values() for at in (0, 10)]
+    assert len({tuple(part) for part in parts}) == 4
+
+
 def test_servegen_s_step_is_its_own(tmp_path: Path) -> None:
     text = "client,start_s,rate_per_s,iat_cv\na,0,1,1\na,600,2,1\n"
     assert series(tmp_path / "s.csv", text, step_s=60).step_s == 60
@@ -154,7 +188,7 @@ def test_servegen_tenants_add_up_and_a_missing_window_is_missing(tmp_path: Path)
 @pytest.mark.parametrize("cv", [0.5, 1.0, 3.0])
 def test_counts_have_the_mean_and_variance_of_a_renewal_process(cv: float) -> None:
     n = 40_000
-    drawn = counts(np.full(n, 100.0), np.full(n, cv), np.random.default_rng(1))
+    drawn = counts(100.0, cv, n, np.random.default_rng(1))
     # Standard error of the mean is cv * 10 / 200; of the variance about 1 %.
     assert abs(drawn.mean() - 100) < 5 * cv * 10 / 200
     assert drawn.var() == pytest.approx(cv**2 * 100, rel=0.06)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -137,6 +138,24 @@ def test_an_hour_is_no_past(tmp_path: Path) -> None:
     assert "in 2 h" in told
 
 
+@pytest.mark.parametrize(
+    "more", [("backtest", "--policies", "hpa"), ("forecast-eval", "--horizon", "300")]
+)
+def test_rows_that_stand_for_others_are_told(tmp_path: Path, more: tuple[str, ...]) -> None:
+    lines = [f"{1_700_000_000 + 60 * n},{600 + n}" for n in range(400)]
+    path = tmp_path / "nab.csv"
+
+    def told(*rows: str) -> list[str]:
+        path.write_text("\n".join(["timestamp,value", *lines, *rows]))
+        return notes(CliRunner().invoke(group, [*more, "--trace", str(path)]))
+
+    assert told() == []
+    assert told("1700000120,70", "1700000180,70") == [
+        "note: 2 rows of nab.csv are left out, as a later one is of the same second or the same "
+        "step (a clock that was set back, or drifts)"
+    ]
+
+
 def test_a_start_up_longer_than_what_is_scored_is_told(tmp_path: Path) -> None:
     (told,) = notes(backtest(tmp_path, "--startup", "12000"))
     assert told.startswith("note: start-up takes 12000 s, and 12000 s are scored: nothing that is")
@@ -147,6 +166,26 @@ def test_notes_leave_stdout_to_the_rows(tmp_path: Path) -> None:
     result = backtest(tmp_path, "--json", "-", values=(600,) * 60)
     assert notes(result)
     assert [row["policy"] for row in json.loads(result.stdout)["rows"]] == ["hpa"]
+
+
+def test_notes_stand_in_the_report_too(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    values = (600,) * 30 + (900_000,) * 20
+    told = notes(
+        backtest(
+            tmp_path,
+            *("--html", str(page)),
+            values=values,
+            replicas={"min": 1, "max": 20},
+            demand={"unit": "tokens", "perReplica": 8.0},
+            slo={"latencySeconds": 2.0},
+        )
+    )
+    assert ["tokens" in told[0], "max 20" in told[1], "little to learn" in told[2]] == [True] * 3
+    written = html.unescape(page.read_text(encoding="utf-8"))
+    assert [line for line in told if f"<li>{line.removeprefix('note: ')}</li>" not in written] == []
+    backtest(tmp_path, "--html", str(page), values=(600,) * 20 + (0,) * 20)
+    assert "<li>nothing is asked for in the scored half" in page.read_text(encoding="utf-8")
 
 
 def test_rows_are_told_with_the_spec_that_they_are_of(tmp_path: Path) -> None:
