@@ -1,7 +1,7 @@
 """A gymnasium environment of the plant: for those who want to learn a policy in place of ours.
 
 Rule: it shows what a metrics pipeline could have told, and scores by what the plant's account
-says.  It needs the package ``gymnasium`` (``pip install "foretide[gym]"``), and nothing else of
+says.  It needs the package ``gymnasium`` (``pip install gymnasium``), and nothing else of
 Foretide needs it.
 """
 
@@ -11,7 +11,7 @@ except ModuleNotFoundError as error:
     if error.name != "gymnasium":
         raise
     raise ImportError(
-        'lab.env.FleetEnv needs gymnasium, which is not installed: pip install "foretide[gym]"'
+        "lab.env.FleetEnv needs gymnasium, which is not installed: pip install gymnasium"
     ) from error
 
 __all__ = ["FleetEnv"]

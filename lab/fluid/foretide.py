@@ -68,6 +68,8 @@ class Foretide:
         )
         changed = given.spec.model_copy(update={"demand": demand})
         self.forecasts: list[Due] = []
+        self.regret: float | None = None
+        """Over the cheapest candidate that kept the budget, as the last decision told it."""
         self._factor = factor
         self._tenancy = Tenancy(trial)
         self._planner = Planner(given.model_copy(update={"spec": changed}))
@@ -107,5 +109,7 @@ class Foretide:
             due = forecast.at + forecast.horizon_s - BEGIN
             upper = max(forecast.quantiles.values())
             self.forecasts.append((due, forecast.centre / self._factor, upper / self._factor))
+        if result.decisions and result.decisions[-1].sizing is not None:
+            self.regret = result.decisions[-1].sizing.regret
         replicas = wanted(result.decisions)
         return asked if replicas is None else replicas

@@ -6,6 +6,7 @@ Rule: every policy at its defaults, untouched; ``polled`` makes a runner of any
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -85,7 +86,8 @@ def _tuned(setting: Setting, progress: Progress) -> Run | None:
 
 def _foretide(setting: Setting, progress: Progress) -> Run:
     policy = Foretide(setting.trial, setting.observed.factor, setting.spec)
-    return run_stream(setting.trial, setting.observed, policy, progress=progress)
+    run = run_stream(setting.trial, setting.observed, policy, progress=progress)
+    return dataclasses.replace(run, regret=policy.regret)
 
 
 def _static(setting: Setting, progress: Progress) -> Run:

@@ -55,12 +55,17 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """What a policy asked for, what it forecast, and how long it thought per answer."""
+    """What a policy asked for, what it forecast, and how long it thought per answer.
+
+    ``regret``: what it paid over the best of its own candidates, as it told of it last, a share;
+    None: it has none, or told nothing.
+    """
 
     policy: str
     asked: Schedule
     forecasts: Sequence[Due] = field(default_factory=tuple)
     us_per_decision: float | None = None
+    regret: float | None = None
 
 
 def run_polled(

@@ -42,7 +42,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """What came of a cell.
 
     ``frontier`` is hpa-tuned's, (violation, cost as a multiple of the clairvoyant's).
-    ``recovery_s``: by policy, of ``step10x`` alone.  ``took_s`` is time on one core.
+    ``recovery_s``: by policy, of ``step10x`` alone.  ``took_s`` is time on one core.  ``regret`` is
+    Foretide's over the best of its own candidates.
     """
 
     cell: Cell
@@ -52,6 +53,7 @@ class Found(Struct, frozen=True, kw_only=True):
     scored_h: float
     took_s: float
     on_plant: tuple[OnPlant, ...] = ()
+    regret: float | None = None
 
     def row(self, policy: str) -> Row:
         """That policy's.  Raises ``StopIteration`` where it was not run."""
@@ -90,6 +92,7 @@ def run_cell(cell: Cell, source: Source) -> Found:
         recovery_s=recovery,
         scored_h=(trial.end_s - trial.begin_s) / 3600,
         took_s=time.process_time() - begun,
+        regret=next((run.regret for name, run in found.runs if name == "foretide" and run), None),
     )
 
 

@@ -84,11 +84,12 @@ def by_trace(traces: Sequence[Verdict], known: Sequence[Source]) -> str:
             named[v.found.cell.trace],
             f"{v.found.cell.startup_s:g}",
             *_ours(v),
+            percent(v.found.regret),
             *_tuned(v.tuned),
         )
         for v in traces
     ]
-    return table(("trace", "start-up s", *OURS, *TUNED), rows)
+    return table(("trace", "start-up s", *OURS, "regret %", *TUNED), rows)
 
 
 def policies(founds: Sequence[Found], known: Sequence[Source]) -> str:

@@ -35,7 +35,7 @@ class Series:
     which demand went on but telemetry did not (None: in none).  ``seconds`` (n · step_s,) is what
     each second of the steps counted, where that is known.  ``form`` is the format of the file that
     it was read from; None: from none.  ``replaced`` counts rows of that file for which a later
-    one of the same step stands.
+    one of the same step stands, ``begun`` requests in a last step that was not over.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Series:
     seconds: Floats | None = None
     form: str | None = None
     replaced: int = 0
+    begun: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be demand."""
@@ -105,5 +106,6 @@ def series_of(arrivals: Sequence[Arrival], *, step_s: int, name: str) -> Series:
     """
     times = np.array([arrival.at_s for arrival in arrivals])
     steps = max(math.floor(float(times.max(initial=0.0)) / step_s), 0)
-    counts = np.bincount((times // step_s).astype(np.int64), minlength=steps)[:steps]
-    return Series(name=name, step_s=step_s, values=counts.astype(np.float64))
+    counts = np.bincount((times // step_s).astype(np.int64), minlength=steps)
+    values, begun = counts[:steps].astype(np.float64), int(counts[steps:].sum())
+    return Series(name=name, step_s=step_s, values=values, begun=begun)

@@ -25,8 +25,8 @@ GUARDS: tuple[Guard, ...] = (
     telemetry,
     starting,
     stabilization,
-    tolerance,
     damping,
+    tolerance,
     effect,
     drain,
     rate,
@@ -36,7 +36,8 @@ GUARDS: tuple[Guard, ...] = (
 )
 """In order: first what we can know, then what is worth moving for, what it does to the work under
 way, then the hard limits.  ``tolerance`` looks at what would really be done, so behind
-``stabilization``; ``idle`` stands behind ``rate``, to which any share of zero is zero."""
+``stabilization`` and ``damping``; ``idle`` stands behind ``rate``, to which any share of zero is
+zero."""
 
 Marked = tuple[str, int, Mark]
 """A guard's name, the number that came in, and what the guard made of it."""

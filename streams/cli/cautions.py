@@ -6,6 +6,7 @@ one line each on stderr, before the work.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -89,14 +90,25 @@ def alone(scaler: AgentScaler) -> AgentScaler:
     return scaler.model_copy(update={"spec": spec})
 
 
+NOTABLE = 0.01
+"""Of a trace's requests: fewer that are left out are not worth a note."""
+
+
 def of_rows(series: Series) -> list[str]:
-    """That rows of a file stand for others of it."""
-    if not series.replaced:
-        return []
-    return [
-        f"{series.replaced:,} rows of {series.name} are left out, as a later one is of the same "
-        "second or the same step (a clock that was set back, or drifts)"
-    ]
+    """That rows of a file are left out of the series that was made of it."""
+    told = []
+    if series.replaced:
+        told.append(
+            f"{series.replaced:,} rows of {series.name} are left out, as a later one is of the "
+            "same second or the same step (a clock that was set back, or drifts)"
+        )
+    every = series.begun + math.fsum(value for value in series.values.tolist() if value > 0)
+    if series.begun > NOTABLE * every:
+        told.append(
+            f"{series.begun:,} of {every:,.0f} requests of {series.name} are left out: its last "
+            f"step of {series.step_s} s is not over (a shorter --step leaves out fewer)"
+        )
+    return told
 
 
 def of_spec(scaler: AgentScaler) -> list[str]:

@@ -36,6 +36,7 @@ def found(cell: Cell, ours: dict[str, float | None] | None = None, **tuned: floa
         recovery_s=dict.fromkeys(cell.policies, 77.0) if cell.recipe == "step10x" else {},
         scored_h=12.0,
         took_s=60.0,
+        regret=0.0432,
         on_plant=tuple(
             OnPlant(
                 policy=name,

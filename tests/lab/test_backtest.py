@@ -176,6 +176,9 @@ def test_a_backtest_of_all_policies() -> None:
         if row.violation <= 0.01:
             assert row.cost_at_1pct is not None
     assert rows["foretide"].us_per_decision is not None
+    told = {name: run.regret for name, run in found.runs if run is not None}
+    assert told.pop("foretide") is not None
+    assert set(told.values()) == {None}
     with pytest.raises(ValueError, match="no policy magic; there are: foretide, hpa"):
         backtest(wave(), ["magic"])
 

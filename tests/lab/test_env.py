@@ -140,5 +140,5 @@ def test_without_gymnasium_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == (
         "ImportError: lab.env.FleetEnv needs gymnasium, which is not installed: "
-        'pip install "foretide[gym]"'
+        "pip install gymnasium"
     )

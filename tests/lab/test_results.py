@@ -152,6 +152,7 @@ def test_the_document_has_every_cell_that_was_planned(size: plan.Plan, tmp_path:
         ),
     )
     rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    assert "| actions/h | regret % | hpa-tuned: cost |" in text
     policies = [line for line in rows if re.match(r"\| \d+ \| [a-z]", line)]
     assert len(policies) == 3 * len(size.startups_s) * len(POLICIES)
     composed = len(size.composed) * len(size.startups_s)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import io
 import itertools
@@ -100,7 +99,7 @@ def test_policies_on_the_shipped_hour(tmp_path: Path) -> None:
     assert "…" not in shown
     assert "static peak" in verdict([hpa, static], parameters)
     assert "the fewest that keep the budget" in static_is([hpa, static], parameters)
-    missed = dataclasses.replace(static, violation_share=0.5)
+    missed = msgspec.structs.replace(static, violation_share=0.5)
     assert static_is([hpa, missed], parameters) == (
         "the most that may be, 20, because no number keeps the budget"
     )

@@ -156,6 +156,18 @@ def test_rows_that_stand_for_others_are_told(tmp_path: Path, more: tuple[str, ..
     ]
 
 
+@pytest.mark.parametrize(("late", "says"), [(6, []), (900, ["note: 900 of 1,500 requests of t"])])
+def test_requests_of_a_step_that_is_not_over_are_told(
+    tmp_path: Path, late: int, says: list[str]
+) -> None:
+    times = [float(second) for second in range(600)] + [600 + n * 59 / late for n in range(late)]
+    lines = [json.dumps({"at": at, "tokens_in": 1, "tokens_out": 1}) for at in times]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    given = ["--trace", str(tmp_path / "t.jsonl"), "--policies", "hpa"]
+    told = notes(CliRunner().invoke(group, ["backtest", *given]))
+    assert [line[:32] for line in told if "left out" in line] == says
+
+
 def test_a_start_up_longer_than_what_is_scored_is_told(tmp_path: Path) -> None:
     (told,) = notes(backtest(tmp_path, "--startup", "12000"))
     assert told.startswith("note: start-up takes 12000 s, and 12000 s are scored: nothing that is")
