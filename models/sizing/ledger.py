@@ -89,14 +89,12 @@ class Ledger:
         ready: Floats,
         asked: Floats,
         capacity: float,
-        seen: Bools | None,
         averaged: int = 1,
     ) -> None:
         """One step: ``demand`` in its unit, replicas ready and asked for by candidate.
 
         ``demand`` is the mean of the newest ``averaged`` steps; where it is too much all of them
-        are in violation, each counted once.  ``seen``: candidates of which demand would have been
-        what it was; None: of all.
+        are in violation, each counted once.
         """
         serves = ready * capacity
         over = np.maximum(demand - serves, 0.0)
@@ -104,9 +102,6 @@ class Ledger:
         exceeded = over > demand * ROUNDING
         lost = np.where(exceeded, self._uncounted * (demand + DEPTH * over), 0.0)
         self._uncounted[exceeded] = 0
-        if seen is not None:
-            # As if it had been a step like those before.
-            lost = np.where(seen, lost, self.missed() * demand)
         self._missed *= self._keep
         self._missed += lost
         self._cost *= self._keep

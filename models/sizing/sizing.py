@@ -16,7 +16,7 @@ from models.sizing.candidates import MARGINS, moved_to, named, nearest, numbered
 from models.sizing.choice import Standing, budget_left, choose
 from models.sizing.counting import averaged, steps_to_know
 from models.sizing.ledger import Ledger, LedgerState
-from models.sizing.plants import HELD, Bools, Floats, Plants, PlantsState
+from models.sizing.plants import HELD, Plants, PlantsState
 from models.sizing.ramp import Ramp, RampState
 from models.sizing.real import Real, RealState
 from models.sizing.stride import Stride
@@ -45,6 +45,7 @@ class SizingState(Struct, frozen=True, array_like=True):
     usual: tuple[float, float]
     """Requests and demand in a step, as a mean of the last minutes."""
     now: float
+    saturated: bool
     real: RealState
     standing: Standing | None
     ramp: RampState
@@ -62,6 +63,7 @@ class Sizing:
         "_plants",
         "_ramp",
         "_real",
+        "_saturated",
         "_step_s",
         "_steps",
         "_usual",
@@ -82,6 +84,8 @@ class Sizing:
         """The newest step that was closed."""
         self._usual = self._level = 0.0
         """Requests and demand in a step, as a mean of the last minutes."""
+        self._saturated = False
+        """Whether the newest step was more than replicas that were ready could do."""
         self._real = Real(step_s)
         self._ramp = Ramp(step_s)
         self._plants: Plants | None = None
@@ -137,9 +141,9 @@ class Sizing:
         # While the forecaster is cold all candidates are alike, and for a start-up after it.
         self._warm = self._warm + 1 if stride.scale > 0 else 0
         scored = self._warm > stride.startup_steps
-        if scored:
-            seen = self._seen(stride, ready)
-            ledger.add(self.now, ready, plants.asked, stride.capacity, seen, averaged_steps)
+        counted = scored and not self._queueing(stride)
+        if counted:
+            ledger.add(self.now, ready, plants.asked, stride.capacity, averaged_steps)
         scale = self.scale(stride.centre, stride.scale, stride.patience_steps)
         wanted = np.maximum(stride.centre + MARGINS * scale, max(self.now, self.projected))
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
@@ -148,7 +152,7 @@ class Sizing:
             stride.tolerance,
             HELD if stride.window_s is None else stride.window_s // self._step_s,
         )
-        if scored:
+        if counted:
             ledger.act(moved, stride.capacity)
         self._real.close(stride, self.now, averaged_steps, scored=scored)
         self._steps += 1
@@ -181,19 +185,20 @@ class Sizing:
             return stride.demand, 1
         return mean, steps
 
-    def _seen(self, stride: Stride, ready: Floats) -> Bools | None:
-        """Candidates that would have met the demand that was measured; None: all.
+    def _queueing(self, stride: Stride) -> bool:
+        """Whether what was measured is a queue rather than demand, which no candidate is told by.
 
-        Where demand is counted by occupancy or by completions, a saturated step says nothing of
-        those that would have had more ready than there was: without the queue they would have
-        met another demand.
+        Where demand is counted by occupancy or by completions, what comes after a saturated step is
+        what piled up in it: with other replicas there would have been another queue, or none.  The
+        first such step is demand still, and counts.
         """
-        if stride.open or stride.ready is None:
-            return None
-        if stride.demand <= stride.ready * stride.capacity:
-            return None
-        seen: Bools = ready <= stride.ready
-        return seen
+        before = self._saturated
+        self._saturated = (
+            not stride.open
+            and stride.ready is not None
+            and stride.demand > stride.ready * stride.capacity
+        )
+        return before and self._saturated
 
     def info(self) -> SizingInfo:
         """For the record of a decision."""
@@ -236,6 +241,7 @@ class Sizing:
             step=self.step,
             usual=(self._usual, self._level),
             now=self.now,
+            saturated=self._saturated,
             real=self._real.state(),
             standing=self.standing,
             ramp=self._ramp.state(),
@@ -251,6 +257,7 @@ class Sizing:
         made._usual, made._level = state.usual
         made._followed = state.followed
         made.now, made.standing = state.now, state.standing
+        made._saturated = state.saturated
         made._real = Real.restored(step_s, state.real)
         made._ramp = Ramp.restored(step_s, state.ramp)
         if state.plants is not None and state.ledger is not None:

@@ -122,7 +122,7 @@ def test_at_any_level_it_comes_to_rest(
 
 @pytest.mark.parametrize(
     ("by_minute", "replicas", "most"),
-    [(0.024, 20.0, 1), (0.024, 30.6, 2), (0.024, 61.0, 1), (0.04, 24.0, 6), (0.04, 61.0, 2)],
+    [(0.024, 20.0, 2), (0.024, 30.6, 4), (0.024, 61.0, 2), (0.04, 24.0, 8), (0.04, 61.0, 8)],
 )
 def test_minutes_that_differ_by_less_than_the_tolerance_move_next_to_nothing(
     by_minute: float, replicas: float, most: int

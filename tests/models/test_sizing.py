@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from models.sizing import Sizing, SizingState, Stride
 from models.sizing.candidates import MARGINS, numbered
-from models.sizing.ledger import Ledger
 
 STEP_S = 10
 
@@ -89,8 +88,8 @@ def test_the_followed_candidate_keeps_the_budget_on_what_comes() -> None:
     assert 0.0005 < missed / total <= 0.01
 
 
-def test_saturated_steps_of_closed_traffic_say_nothing_of_larger_plants() -> None:
-    """In-flight requests pile up behind two replicas; with more there would have been no queue."""
+def test_of_an_overload_of_closed_traffic_the_first_step_counts_and_the_queue_does_not() -> None:
+    """In-flight requests pile up behind 60 replicas; with more there would have been no queue."""
     flow = [50.0] * 200 + [500.0] * 200
     told = {"desired": 60, "ready": 60, "centre": 50.0}
     opened, closed = Sizing(STEP_S), Sizing(STEP_S)
@@ -100,9 +99,14 @@ def test_saturated_steps_of_closed_traffic_say_nothing_of_larger_plants() -> Non
     assert opened._ledger is not None
     assert closed._ledger is not None
     large = numbered(0, len(MARGINS) - 1)
-    believed = Ledger(STEP_S).missed().flat[large]
-    assert closed._ledger.missed().flat[large] <= believed < 1e-6
-    assert opened._ledger.missed().flat[large] > 0.001
+    once = Sizing(STEP_S)
+    for step, value in enumerate(flow[:201]):
+        once.close(stride(value, **told, step=step, open=True))
+    assert once._ledger is not None
+    np.testing.assert_array_equal(closed._ledger.missed(), once._ledger.missed())
+    assert once._ledger.missed().flat[large] > 0
+    closed.close(stride(50.0, **told, step=len(flow), open=False))
+    assert closed._ledger._demand > once._ledger._demand  # What comes after the queue counts again.
 
 
 def test_regret_is_what_was_paid_over_the_cheapest_that_kept_the_budget() -> None:

@@ -88,7 +88,7 @@ def bare() -> Ledger:
 def fed(ledger: Ledger, demand: float, ready: float, asked: float, steps: int) -> None:
     one = np.ones(SHAPE, np.float32)
     for _ in range(steps):
-        ledger.add(demand, one * ready, one * asked, 1.0, None)
+        ledger.add(demand, one * ready, one * asked, 1.0)
 
 
 def test_what_a_candidate_missed_is_a_share_of_demand() -> None:
@@ -228,7 +228,7 @@ def test_a_mean_that_is_too_much_is_so_for_all_of_its_steps() -> None:
     for _ in range(2000):
         for demand in [50.0] * 59 + [61.0]:
             one = np.ones(SHAPE, np.float32)
-            ledger.add(demand, one * 60, one * 60, 1.0, None, 6)
+            ledger.add(demand, one * 60, one * 60, 1.0, 6)
     # Six steps of sixty, and twice the excess.
     expected = 6 * (61.0 + 2.0 * 1.0) / (59 * 50.0 + 61.0)
     assert ledger.missed()[0, -1] == pytest.approx(expected, rel=0.15)
