@@ -12,7 +12,7 @@ from rich.table import Table
 
 from lab.compare import RunResult
 from lab.plant import PlantParameters
-from lab.policies.static import Static
+from lab.policies import static
 
 
 def summary_table(results: Sequence[RunResult], parameters: PlantParameters) -> Table:
@@ -58,10 +58,8 @@ def verdict(results: Sequence[RunResult], parameters: PlantParameters) -> str:
 
 def static_is(results: Sequence[RunResult], parameters: PlantParameters) -> str:
     """What the constant number of replicas is."""
-    kept = any(
-        r.policy == Static(1).name and r.violation_share <= parameters.violations for r in results
-    )
-    if kept:
+    kept = [r.policy for r in results if r.violation_share <= parameters.violations]
+    if static.NAME in kept:
         return "chosen after the fact: the fewest that keep the budget on this very trace"
     return f"the most that may be, {parameters.max_replicas}, because no number keeps the budget"
 

@@ -18,10 +18,12 @@ from models.domain.decision import Cause
 from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.grid import STEP_S, phase_of
 from models.horizon import StartUp
+from models.lately import ReadyLately
 from models.latencies import SLOT_S, Latencies, LatenciesState
 from models.opened import Opened
 from models.seconds import SPAN, Seconds, between, packed, unpacked
 from models.shares import Shares, SharesState
+from models.variants import counted
 
 FRESH_S = 15.0
 """A pod whose newest gauge is this much older than its workload's newest no longer counts."""
@@ -94,8 +96,7 @@ class Window:
         self.in_system: array[float] | None = None
         """Requests in the system by second as pods report them; NaN: nobody said."""
         self._opened = Opened()
-        self._ready: list[tuple[int, int]] = []
-        """Second and ready replicas from then on: rising, the first from ``FRESH_S`` ago."""
+        self._ready = ReadyLately(FRESH_S)
         self._sums = Seconds()
         self._latencies = Latencies()
         self._shares: Shares | None = None
@@ -117,7 +118,7 @@ class Window:
             held = self.replicas.get(variant)
             if held is None or held.at_us <= report.at_us:
                 self.replicas[variant] = report
-                self._observe_ready(report.at_us // 1_000_000)
+                self._ready.add(report.at_us // 1_000_000, counted(self.replicas).ready)
         if load.started_s:
             self._observe_starts(load, before)
         at = load.sent_us / 1e6
@@ -265,13 +266,8 @@ class Window:
 
         One that is ready for less than ``FRESH_S`` has yet to tell, and next to nothing to tell of.
         """
-        ready = self._ready
-        since = (self.newest or 0) - FRESH_S
-        at = 0
-        while at + 1 < len(ready) and ready[at + 1][0] <= since:
-            at += 1
         told = sum(held.in_flight is not None for held in self.pods.values())
-        return bool(ready) and told < ready[at][1]
+        return told < self._ready.fewest(self.newest or 0)
 
     def gauges_missing(self, second: int) -> bool:
         """Whether pods that alone tell of demand have ceased to, though some are ready."""
@@ -302,7 +298,7 @@ class Window:
             latencies=self._latencies.state(),
             shares={} if self._shares is None else self._shares.state(),
             open=self._opened.still,
-            ready=self._ready,
+            ready=self._ready.counts,
         )
 
     @classmethod
@@ -319,7 +315,7 @@ class Window:
         made._latencies = Latencies(state.latencies)
         made._shares = Shares(state.shares) if state.shares else None
         made._opened = Opened(state.open)
-        made._ready = [*state.ready]
+        made._ready = ReadyLately(FRESH_S, state.ready)
         return made
 
     def _hear(self, second: int) -> None:
@@ -351,17 +347,6 @@ class Window:
         slot = second // SLOT_S
         if slot > newest // SLOT_S:
             self._latencies.move(slot)
-
-    def _observe_ready(self, second: int) -> None:
-        """Replicas were reported in ``second``: how many are ready now, and were at least."""
-        ready = sum(gauge.ready for gauge in self.replicas.values())
-        lowest = self._ready
-        while lowest and lowest[-1][1] > ready:
-            lowest.pop()
-        if not lowest or lowest[-1][1] < ready:
-            lowest.append((second, ready))
-        while len(lowest) > 1 and lowest[1][0] <= second - FRESH_S:
-            del lowest[0]
 
     def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
         """Take in a pod's gauges; the newest counts."""

@@ -6,7 +6,6 @@ Rule: every policy at its defaults, untouched; ``polled`` makes a runner of any
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -86,8 +85,7 @@ def _tuned(setting: Setting, progress: Progress) -> Run | None:
 
 def _foretide(setting: Setting, progress: Progress) -> Run:
     policy = Foretide(setting.trial, setting.observed.factor, setting.spec)
-    run = run_stream(setting.trial, setting.observed, policy, progress=progress)
-    return dataclasses.replace(run, regret=policy.regret)
+    return run_stream(setting.trial, setting.observed, policy, progress=progress)
 
 
 def _static(setting: Setting, progress: Progress) -> Run:

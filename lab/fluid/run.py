@@ -41,6 +41,7 @@ class Stream(Protocol):
 
     name: str
     forecasts: list[Due]
+    regret: float | None
 
     def second(
         self, now: float, arrived: int | None, asked: int, ready: int, began: Sequence[float]
@@ -129,4 +130,5 @@ def run_stream(
         asked=standing.schedule(),
         forecasts=policy.forecasts,
         us_per_decision=spent / seconds * 1e6,
+        regret=policy.regret,
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from lab.policies.policy import View
 
+NAME = "static peak"
+
 
 class Static:
     """``replicas`` for ever."""
@@ -14,7 +16,7 @@ class Static:
     period_s = 3600.0
 
     def __init__(self, replicas: int) -> None:
-        self.name = "static peak"
+        self.name = NAME
         self.replicas = replicas
 
     def desired(self, view: View) -> int:

@@ -52,21 +52,24 @@ class Day:
     def add(self, step: int, missed: float, ended: float) -> None:
         """Of step number ``step`` so much missed, of so much that ended."""
         hour = step * self._step_s // HOUR_S
-        if self._hour is None or self._since is None:
+        if self._hour is None:
             self._hour, self._since = hour, step
-        if hour > self._hour:
-            self._turn(hour)
+        elif hour > self._hour:
+            self._turn(self._hour, hour)
         self._missed += missed
         self._ended += ended
 
-    def _turn(self, hour: int) -> None:
-        begun = self._hour if self._hour is not None else hour
-        hours = self._hours
-        hours[2 * (begun % HOURS)], hours[2 * (begun % HOURS) + 1] = self._missed, self._ended
+    def _turn(self, begun: int, hour: int) -> None:
+        """Hour ``begun`` is over, and so are those up to ``hour``, in which nothing was added."""
+        self._put(begun, self._missed, self._ended)
         for passed in range(max(begun + 1, hour - HOURS + 1), hour + 1):
-            hours[2 * (passed % HOURS)] = hours[2 * (passed % HOURS) + 1] = 0.0
+            self._put(passed, 0.0, 0.0)
         self._hour = hour
         self._missed = self._ended = 0.0
+
+    def _put(self, hour: int, missed: float, ended: float) -> None:
+        place = 2 * (hour % HOURS)
+        self._hours[place], self._hours[place + 1] = missed, ended
 
     @property
     def violated(self) -> float | None:
