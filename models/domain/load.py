@@ -37,6 +37,26 @@ class ReplicaGauge(Struct, frozen=True, gc=False, kw_only=True, array_like=True)
     starting: int
 
 
+class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What of a partial is of one variant: of the requests and pods that name it.
+
+    Fields are as in ``Load``, and cumulative as they are.
+    """
+
+    started: int = 0
+    sessions: int = 0
+    finished: int = 0
+    errors: int = 0
+    dropped: int = 0
+    latency_count: int = 0
+    latency_us: int = 0
+    latency: dict[int, int] = {}
+    tokens_in_started: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    pods: dict[str, PodGauge] = {}
+
+
 class Load(
     Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="load", omit_defaults=True
 ):
@@ -50,6 +70,9 @@ class Load(
     requests, ``tokens_in``/``tokens_out`` those of finished ones.  ``sent_us`` is the newest ``at``
     folded in, microseconds.
     ``started_of`` names the variant of each of ``started_s``; empty: all are of the default one.
+    ``variant`` is that of all requests and pods in it, where all name the same one; where they do
+    not, ``variants`` has what is of each that is named, ``MAX_VARIANTS`` at most: what names none,
+    or one too many, is in no part.
     """
 
     v: Version = version()
@@ -76,6 +99,8 @@ class Load(
     replicas: dict[str, ReplicaGauge] = {}
     started_s: tuple[float, ...] = ()
     started_of: tuple[str, ...] = ()
+    variant: str = ""
+    variants: dict[str, Part] = {}
 
 
 class SourceProgress(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
@@ -109,3 +134,6 @@ LoadRecord = Load | Progress
 
 DEFAULT_VARIANT = "default"
 """Name of the one variant of a workload that does not name variants."""
+
+MAX_VARIANTS = 8
+"""Variants told apart in one partial."""
