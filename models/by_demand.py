@@ -10,13 +10,14 @@ from __future__ import annotations
 from models.demand import DemandMeter
 from models.domain.decision import Reason
 from models.foresight import Foresight
-from models.wish import Wish, replicas_for
+from models.serves import Serves
+from models.wish import Wish
 
 
 def wanted(
     demand: DemandMeter,
     foresight: Foresight,
-    capacity: float,
+    serves: Serves,
     closed: int | None,
     current: int,
     ready: int,
@@ -26,18 +27,18 @@ def wanted(
     Where requests do not tell what they come to, it is what there is, or more where that much is
     told.
 
-    ``closed`` is the last complete second, ``capacity`` of a replica in demand's unit.  Of 16 now
-    and 24 at the horizon, 8 a replica, it is 3, ``forecast``.
+    ``closed`` is the last complete second.  Of 16 now and 24 at the horizon, 8 a replica, it is 3,
+    ``forecast``.
     """
     least = demand.untold()
     if least is not None:
-        return Wish(max(replicas_for(least, capacity), current), Reason.FALLBACK, "untold", least)
+        return Wish(max(serves.needed(least), current), Reason.FALLBACK, "untold", least)
     short = demand.short(closed)
     if short is None:
         return None
     ahead, sizing = foresight.ahead(demand), foresight.sizing
     if ahead is None:
-        return Wish(max(replicas_for(short, capacity), current), Reason.DEMAND, "short", short)
+        return Wish(max(serves.needed(short), current), Reason.DEMAND, "short", short)
     if foresight.sized:
         # A rise that is no noise counts at once; what may be noise, when its step is over.
         rises = demand.surely(short, closed) > sizing.now
@@ -46,9 +47,9 @@ def wanted(
         # Capacity was unknown a moment ago: what sizing knows of demand is older than that.
         present, projected = short, 0.0
     if projected > max(present, ahead):
-        return Wish(replicas_for(projected, capacity), Reason.BURST, "ramp", projected)
-    for_now, for_ahead = replicas_for(present, capacity), replicas_for(ahead, capacity)
+        return Wish(serves.needed(projected), Reason.BURST, "ramp", projected)
+    for_now, for_ahead = serves.needed(present), serves.needed(ahead)
     if for_now > for_ahead:
-        reason = Reason.BURST if present > ready * capacity else Reason.DEMAND
+        reason = Reason.BURST if present > ready * serves.each else Reason.DEMAND
         return Wish(for_now, reason, "newest", present)
     return Wish(for_ahead, Reason.FORECAST, "ahead", ahead)

@@ -6,6 +6,8 @@ Flow: Scaler -> Verdict.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from models.domain.decision import (
@@ -18,10 +20,12 @@ from models.domain.decision import (
     SizingInfo,
     Stamp,
     State,
+    VariantCapacity,
 )
 from models.domain.spec import ScalerSpec
 from models.forecasting.forecaster import VERSION, Forecaster
 from models.policy import Context, Mark
+from models.serves import Serves
 from models.verdict import Verdict
 
 
@@ -42,13 +46,15 @@ class Explained(Struct, frozen=True, gc=False):
 class Known(Struct, frozen=True, kw_only=True, gc=False):
     """What the Scaler knew.
 
-    ``demand``, ``ahead`` (what was sized for at the horizon) and a replica's ``capacity`` in
-    ``unit``; ``latency_s`` at the SLO's quantile.
+    ``demand``, ``ahead`` (what was sized for at the horizon), what replicas serve, and what one of
+    each variant was learned or said to (``capacities``), in ``unit``; ``latency_s`` at the SLO's
+    quantile.
     """
 
     spec: ScalerSpec
     unit: str
-    capacity: float | None
+    serves: Serves | None
+    capacities: Mapping[str, float]
     forecaster: Forecaster
     ahead: float | None
     sizing: SizingInfo | None
@@ -70,7 +76,7 @@ def verdict(
 ) -> Verdict:
     """The verdict with everything that led to it."""
     spec = known.spec
-    capacity = known.capacity
+    serves = known.serves
     outlook = known.forecaster.outlook
     above = None if known.ahead is None else known.forecaster.overload_probability(known.ahead)
     trust = "cold" if outlook is None else outlook.trust
@@ -87,7 +93,8 @@ def verdict(
             forecast_quantile=_rounded(known.ahead),
             quantile=None if above is None else round(1.0 - above, 4),
             horizon_s=known.horizon_s,
-            capacity_per_replica=_rounded(capacity),
+            capacity_per_replica=None if serves is None else round(serves.each, 6),
+            capacity_by_variant=_by_variant(known),
             desired=context.current,
             ready=context.ready,
             starting=context.starting,
@@ -105,7 +112,7 @@ def verdict(
             why="no step is complete yet" if outlook is None else outlook.why,
         ),
         binding=_binding(explained),
-        alternatives=_alternatives(known, explained.final, capacity),
+        alternatives=_alternatives(known, explained.final),
         sizing=known.sizing,
     )
 
@@ -136,14 +143,23 @@ def _binding(explained: Explained) -> Binding | None:
     return Binding(constraint="demand", limit=round(explained.demand, 6))
 
 
-def _alternatives(known: Known, final: int, capacity: float | None) -> tuple[Alternative, ...]:
+def _by_variant(known: Known) -> dict[str, VariantCapacity]:
+    counted = {} if known.serves is None else known.serves.counted
+    return {
+        name: VariantCapacity(serves=_rounded(known.capacities.get(name)), counted=round(value, 6))
+        for name, value in counted.items()
+    }
+
+
+def _alternatives(known: Known, final: int) -> tuple[Alternative, ...]:
+    serves = known.serves
     price = known.spec.cost_per_hour
     made = []
     for replicas in (final - 1, final, final + 1):
         if replicas < 0:
             continue
         risk = (
-            None if capacity is None else known.forecaster.overload_probability(replicas * capacity)
+            None if serves is None else known.forecaster.overload_probability(serves.of(replicas))
         )
         made.append(
             Alternative(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from models import by_demand, by_latency
-from models.capacity import Learner, LearnerState, learner_for
+from models.capacity import Learner, Mix, MixState
 from models.conditions import Conditions, ConditionsState
 from models.demand import DemandMeter, Unit
 from models.domain.decision import Cause, Decision, Hold, Reason, State
@@ -56,7 +56,7 @@ class ScalerState(Struct, frozen=True, array_like=True):
     sizing: SizingState
     stood: int | None
     conditions: ConditionsState
-    learner: LearnerState | None
+    mix: MixState
 
 
 class Scaler:
@@ -68,7 +68,7 @@ class Scaler:
         "corrections",
         "demand",
         "foresight",
-        "learner",
+        "mix",
         "past",
         "spec",
         "window",
@@ -81,7 +81,7 @@ class Scaler:
         self.spec = spec
         self.window = window
         self.conditions = Conditions(spec, window)
-        self.learner = learner_for(window, spec)
+        self.mix = Mix(window, spec)
         self.demand = self._meter(spec)
         self.foresight = Foresight()
         self.past = Past()
@@ -90,16 +90,10 @@ class Scaler:
 
     def update_spec(self, spec: ScalerSpec) -> None:
         """A new spec: what was learned stays, unless demand is measured otherwise."""
-        learner = learner_for(self.window, spec)
-        if learner is None or self.learner is None or not self.learner.respec(learner):
-            self.learner = learner
+        self.mix.respec(spec)
         self._measure(spec)
         if names(spec) != names(self.spec):
-            # What was reported of targets that are no more would count as replicas for ever.
-            reported = self.window.replicas
-            self.window.replicas = {
-                name: reported[name] for name in names(spec) if name in reported
-            }
+            self.window.keep(names(spec))
         self.spec = spec
         self.conditions.respec(spec)
         self.past.last = None
@@ -112,9 +106,18 @@ class Scaler:
         self.demand = meter
 
     def capacity(self) -> float | None:
-        """What a ready replica serves within the SLO: as given, else as learned; None: unknown."""
-        given = self.spec.demand.per_replica
-        return given if given is not None or self.learner is None else self.learner.value
+        """What the mean replica serves within the SLO: as given, else as learned; None: unknown."""
+        serves = self.mix.serves()
+        return None if serves is None else serves.each
+
+    def capacities(self) -> dict[str, float]:
+        """The same of each variant, in the order of the spec, where it is known."""
+        return self.mix.capacities()
+
+    @property
+    def learner(self) -> Learner | None:
+        """Who learns what all replicas together serve; None: it is given, or there is no SLO."""
+        return self.mix.whole
 
     def corrected(self, load: Load) -> None:
         """A second changed after it was closed."""
@@ -151,7 +154,7 @@ class Scaler:
         ended = bool(steps) and self.foresight.close(steps, self._given())
         if ended:
             self.conditions.step(through)
-        if self.learner is not None and self.learner.close(through, due=ended):
+        if self.mix.close(through, due=ended):
             self._measure(self.spec)
         return ended
 
@@ -212,11 +215,11 @@ class Scaler:
 
     def _wish(self, now: float, current: int, ready: int) -> Wish | None:
         """Replicas that demand asks for, or latency where nobody knows what they serve."""
-        capacity = self.capacity()
-        if capacity is None:
+        serves = self.mix.serves()
+        if serves is None:
             since_s = self.past.since_s(now)
             return by_latency.upwards(self.window, self.learner, current, since_s)
-        return by_demand.wanted(self.demand, self.foresight, capacity, self._closed, current, ready)
+        return by_demand.wanted(self.demand, self.foresight, serves, self._closed, current, ready)
 
     def _nothing_wished(self) -> bool:
         """Silent for long enough, and expected to stay so: the median asks for no replica."""
@@ -307,14 +310,13 @@ class Scaler:
 
     def _terms(self) -> Terms:
         """What a wish is told with."""
-        spec, learner, given = self.spec, self.learner, self.spec.demand.per_replica
-        learned = "capacity per replica is not given" if learner is None else learner.words()
+        spec = self.spec
         return Terms(
             unit=self.demand.unit,
-            per=learned if given is None else f"{given:g} a replica",
+            per=self.mix.words(),
             horizon_s=self.horizon_s,
             margin=self.foresight.sizing.margin,
-            level=by_latency.level(learner),
+            level=by_latency.level(self.learner),
             slo_s=0.0 if spec.slo is None else spec.slo.latency_seconds,
         )
 
@@ -322,7 +324,8 @@ class Scaler:
         return Known(
             spec=self.spec,
             unit=self.demand.unit,
-            capacity=self.capacity(),
+            serves=self.mix.serves(),
+            capacities=self.mix.capacities(),
             forecaster=self.foresight.forecaster,
             ahead=self.foresight.ahead(self.demand),
             sizing=None if self.capacity() is None else self.foresight.sizing.info(),
@@ -349,7 +352,7 @@ class Scaler:
             sizing=sizing,
             stood=stood,
             conditions=self.conditions.state(),
-            learner=None if self.learner is None else self.learner.state(),
+            mix=self.mix.state(),
         )
 
     @classmethod
@@ -363,9 +366,8 @@ class Scaler:
         made.past.wished.highs, made.past.wished.lows = state.highs, state.lows
         made.past.changes, made.past.last = state.scaled, state.last
         made.conditions.restore(state.conditions)
-        if spec.slo is not None and state.learner is not None:
-            made.learner = Learner.restored(window, spec.slo, state.learner)
-            made.demand = made._meter(spec)
+        made.mix.restore(state.mix)
+        made.demand = made._meter(spec)
         if made.demand.measures() == state.measures:
             made.foresight.restore(state.next_step, state.forecaster, state.sizing, state.stood)
         return made
@@ -374,7 +376,7 @@ class Scaler:
         patience_s = None if spec.slo is None else spec.slo.latency_seconds
         return DemandMeter(
             self.window,
-            spec.demand.unit if self.learner is None else self.learner.unit,
+            self.mix.unit,
             patience_s=patience_s,
             phase=phase_of(self.workload),
         )

@@ -21,6 +21,7 @@ from models.horizon import StartUp
 from models.lately import ReadyLately
 from models.latencies import SLOT_S, Latencies, LatenciesState
 from models.opened import Opened
+from models.parts import Parts
 from models.seconds import SPAN, Seconds, between, packed, unpacked
 from models.shares import Shares, SharesState
 from models.variants import counted
@@ -54,6 +55,7 @@ class WindowState(Struct, frozen=True, array_like=True):
     shares: SharesState
     open: float = 0.0
     ready: list[tuple[int, int]] = []
+    parts: dict[str, tuple[int, WindowState]] = {}
 
 
 class Window:
@@ -72,6 +74,7 @@ class Window:
         "has_starts",
         "in_system",
         "newest",
+        "parts",
         "pods",
         "replicas",
         "start_up",
@@ -101,6 +104,8 @@ class Window:
         self._latencies = Latencies()
         self._shares: Shares | None = None
         """None: no tenant was named."""
+        self.parts: Parts | None = None
+        """By variant; None: no more than one was ever reported."""
 
     def add(self, load: Load, before: Load | None) -> None:
         """Take in a partial; ``before`` is the one of the same block that it replaces."""
@@ -114,16 +119,40 @@ class Window:
                 self._sum(load, before)
         for pod, gauge in load.pods.items():
             self._observe_pod(pod, gauge)
-        for variant, report in load.replicas.items():
-            held = self.replicas.get(variant)
-            if held is None or held.at_us <= report.at_us:
-                self.replicas[variant] = report
-                self._ready.add(report.at_us // 1_000_000, counted(self.replicas).ready)
+        if self.parts is not None:
+            self.parts.add(load, before)
+        if load.replicas:
+            self.report(load.replicas)
         if load.started_s:
             self._observe_starts(load, before)
         at = load.sent_us / 1e6
         if self.cause is None or at >= self.cause.at:
             self.cause = Cause(source=load.source, offset=load.reach, at=at)
+
+    def report(self, replicas: Mapping[str, ReplicaGauge]) -> None:
+        """Take in reports of replicas by variant; the newest of each counts."""
+        known = len(self.replicas)
+        for variant, gauge in replicas.items():
+            held = self.replicas.get(variant)
+            if held is None or held.at_us <= gauge.at_us:
+                self.replicas[variant] = gauge
+                self._ready.add(gauge.at_us // 1_000_000, counted(self.replicas).ready)
+        if len(self.replicas) > max(known, 1):
+            self._tell_apart()
+
+    def keep(self, variants: Sequence[str]) -> None:
+        """Forget what was reported of other variants: they would count as replicas for ever."""
+        self.replicas = {name: self.replicas[name] for name in variants if name in self.replicas}
+        self._tell_apart()
+
+    def _tell_apart(self) -> None:
+        """Have parts by variant where there are several variants."""
+        if len(self.replicas) <= 1:
+            self.parts = None
+            return
+        if self.parts is None:
+            self.parts = Parts(Window)
+        self.parts.keep(self.replicas, self.newest or 0)
 
     def _sum(self, load: Load, before: Load | None) -> None:
         self._sums.add(load, before)
@@ -169,6 +198,9 @@ class Window:
                 known = second + 1
         if known is not None and self.first is not None:
             self.first = max(self.first, known)
+        for window in () if self.parts is None else self.parts.windows.values():
+            if known is not None and window.first is not None:
+                window.first = max(window.first, known)
         return known
 
     def _heard(self, second: int) -> bool:
@@ -299,6 +331,7 @@ class Window:
             shares={} if self._shares is None else self._shares.state(),
             open=self._opened.still,
             ready=self._ready.counts,
+            parts={} if self.parts is None else self.parts.state(),
         )
 
     @classmethod
@@ -316,6 +349,10 @@ class Window:
         made._shares = Shares(state.shares) if state.shares else None
         made._opened = Opened(state.open)
         made._ready = ReadyLately(FRESH_S, state.ready)
+        if state.parts:
+            made.parts = Parts(cls)
+            for name, (since, each) in state.parts.items():
+                made.parts.windows[name], made.parts.since[name] = cls.restored(each), since
         return made
 
     def _hear(self, second: int) -> None:

@@ -6,11 +6,9 @@ Flow: Scaler -> guards -> explanation.
 
 from __future__ import annotations
 
-import math
 from typing import Literal, NamedTuple
 
 from models.domain.decision import Reason
-from models.domain.spec import MOST_REPLICAS
 from models.sizing.ramp import ahead_s
 
 Kind = Literal[
@@ -50,14 +48,6 @@ class Terms(NamedTuple):
     margin: float
     level: float
     slo_s: float
-
-
-def replicas_for(demand: float, capacity: float) -> int:
-    """ceil(demand / capacity), with room for the rounding of sums: 16.000000001 / 8 is 2.
-
-    At most ``MOST_REPLICAS``: no demand and no capacity make it more than a number.
-    """
-    return math.ceil(min(demand / capacity, MOST_REPLICAS) - 1e-9)
 
 
 def words(wish: Wish, terms: Terms) -> str:

@@ -2,10 +2,10 @@
 
 Rule: it says a number only once it has proof, and with the number how much proof; what was never
 seen to be fine is never taken for fine by more than one small step.
-Flow: Window -> evidence (a step of 10 s) -> Learner -> Scaler.capacity.
+Flow: Window -> evidence (a step of 10 s) -> Learner -> Mix -> Scaler.
 """
 
-from models.capacity.asked import learner_for
-from models.capacity.learner import Learner, LearnerState
+from models.capacity.learner import Learner
+from models.capacity.mix import Mix, MixState
 
-__all__ = ["Learner", "LearnerState", "learner_for"]
+__all__ = ["Learner", "Mix", "MixState"]

@@ -19,7 +19,12 @@ Requests come from outside; concurrency has the queue in it that it should foret
 def learner_for(window: Window, spec: ScalerSpec) -> Learner | None:
     """Who learns the capacity; None: it is given, or there is no SLO to say what capacity is."""
     demand, slo = spec.demand, spec.slo
-    if demand.per_replica is not None or slo is None:
+    if demand.per_replica is not None or slo is None or _all_given(spec):
         return None
-    units = (demand.unit,) if "unit" in demand.model_fields_set else UNITS
+    said = "unit" in demand.model_fields_set or any(each.per_replica for each in spec.variants)
+    units = (demand.unit,) if said else UNITS
     return Learner(window, slo, units)
+
+
+def _all_given(spec: ScalerSpec) -> bool:
+    return bool(spec.variants) and all(each.per_replica for each in spec.variants)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ from models.window import Window
 LATE = 0.6
 """A request is late that takes longer than this share of the SLO.  Where the tail is exponential a
 0.95 quantile at 0.65 of the SLO is a 0.99 quantile at the SLO."""
+
+
+Lost = Callable[[int, int], int | None]
 
 
 class Evidence(Struct, frozen=True, gc=False):
@@ -79,11 +82,17 @@ class Ready:
 
 
 def gather(
-    window: Window, slot: int, meters: Sequence[DemandMeter], limits: Sequence[int], ready: Ready
+    window: Window,
+    slot: int,
+    meters: Sequence[DemandMeter],
+    limits: Sequence[int],
+    ready: Ready,
+    lost: Lost | None = None,
 ) -> Evidence | None:
     """What slot number ``slot`` (of 10 s since 1970) says; None: nothing.
 
-    ``limits``: the buckets above which a request is slow, and late.
+    ``limits``: the buckets above which a request is slow, and late.  ``lost`` says how many more
+    were dropped in some seconds, or None: nothing is known of them.
     """
     begin, end = slot * STEP_S, slot * STEP_S + STEP_S - 1
     serving = ready.within(begin - STEP_S, end)
@@ -95,6 +104,10 @@ def gather(
     count = max(timed, min(window.total("finished", begin, end), timed + dropped))
     if count == 0:
         return None
+    more = 0 if lost is None else lost(begin, end)
+    if more is None:
+        return None
+    count, dropped = count + more, dropped + more
     demand = []
     for meter in meters:
         value = meter.step(slot)

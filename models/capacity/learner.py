@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from models.capacity.backlog import Backlog
-from models.capacity.evidence import LATE, Evidence, Ready, gather, limit, slow_share
+from models.capacity.evidence import LATE, Evidence, Lost, Ready, gather, limit, slow_share
 from models.capacity.exploring import EXPLORE, Explorer, ExplorerState
 from models.capacity.isotonic import lower
 from models.capacity.relation import Judged, Relation, RelationState
@@ -97,15 +97,15 @@ class Learner:
         "_release",
         "_slo_s",
         "_steps",
-        "_window",
         "units",
         "value",
+        "window",
     )
 
     def __init__(self, window: Window, slo: Slo, units: Sequence[Unit]) -> None:
         """``units``: to learn in; the first is taken until another predicts better."""
         self.units = tuple(units)
-        self._window = window
+        self.window = window
         self._slo_s = slo.latency_seconds
         self._budget = slo.violations
         self._meters = [DemandMeter(window, unit, patience_s=self._slo_s) for unit in self.units]
@@ -138,6 +138,11 @@ class Learner:
     def unit(self) -> Unit:
         """The unit that capacity is said in."""
         return self.units[self._choice.best]
+
+    @property
+    def meter(self) -> DemandMeter:
+        """What demand is measured by, in ``unit``."""
+        return self._meters[self._choice.best]
 
     @property
     def loads(self) -> dict[Unit, float]:
@@ -177,7 +182,7 @@ class Learner:
 
     def missed(self, seconds: int, least: float) -> bool:
         """Whether more than ``tolerated`` of about the newest ``seconds`` were slow."""
-        return slow_share(self._window, seconds, self._limits[0]) > self.tolerated(least)
+        return slow_share(self.window, seconds, self._limits[0]) > self.tolerated(least)
 
     def respec(self, other: Learner) -> bool:
         """Take over what a learner of a new spec is asked for; False: it is of something else.
@@ -190,12 +195,12 @@ class Learner:
         self._settle()
         return True
 
-    def close(self, through: int, *, due: bool) -> bool:
+    def close(self, through: int, *, due: bool, lost: Lost | None = None) -> bool:
         """Every second up to ``through`` is complete; ``due``: look at the slots that are over.
 
-        True when another unit was chosen.
+        ``lost`` is as ``evidence.gather`` has it.  True when another unit was chosen.
         """
-        self._ready.look(self._window)
+        self._ready.look(self.window)
         if not due:
             return False
         last = (through + 1) // STEP_S - 1
@@ -205,7 +210,7 @@ class Learner:
             if slot % _FADE_SLOTS == 0:
                 for relation in self._relations:
                     relation.fade(_FADE)
-            seen = gather(self._window, slot, self._meters, self._limits, self._ready)
+            seen = gather(self.window, slot, self._meters, self._limits, self._ready, lost)
             if seen is None:
                 self._demand = [0.0] * len(self.units)
             else:

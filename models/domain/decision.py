@@ -95,13 +95,25 @@ class Cause(Struct, frozen=True, gc=False, kw_only=True):
     at: float
 
 
+class VariantCapacity(Struct, frozen=True, gc=False, kw_only=True):
+    """What one replica of a variant ``serves`` within the SLO, given or learned; None: unknown.
+
+    ``counted`` is what it counts for: less than it serves where another variant would be at its
+    capacity first, as traffic is shared now.
+    """
+
+    serves: float | None
+    counted: float
+
+
 class Inputs(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The numbers the decision was made from.  ``None`` is unknown, never zero.
 
     Demand and capacity are in ``unit``; ``horizon_s`` is how far ahead ``forecast`` looks,
     ``forecast_quantile`` is what was sized for there and ``quantile``
     which quantile of the forecast that is; ``age_s`` how old the newest telemetry
-    was.  ``latency_s`` is the SLO's quantile over the short window.
+    was.  ``latency_s`` is the SLO's quantile over the short window.  ``capacity_per_replica`` is of
+    the mean replica; ``capacity_by_variant`` is there where variants are told apart.
     """
 
     unit: str
@@ -120,6 +132,7 @@ class Inputs(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     corrections: int = 0
     missing_s: int = 0
     cause: Cause | None = None
+    capacity_by_variant: dict[str, VariantCapacity] = {}
 
 
 class ModelInfo(Struct, frozen=True, gc=False, kw_only=True):

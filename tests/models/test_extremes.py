@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from models.domain.spec import MOST_REPLICAS, AgentScaler
 from models.domain.telemetry import ReplicaReport, Request, Resource, Telemetry
+from models.serves import replicas_for
 from models.step import SpecChange
-from models.wish import replicas_for
 from tests.models.fleets import Driver, agent
 
 OTHER = "prod/other"

@@ -1,0 +1,119 @@
+"""Traffic: how a workload's demand is shared among replicas of its variants.
+
+Rule: by what ended in the last ten minutes or so, per ready replica; a slot in which too few of the
+requests name their variant says nothing.
+Flow: Parts -> Traffic -> Mix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from models.demand import DemandMeter, Unit
+from models.grid import STEP_S
+from models.parts import Parts
+from models.window import Window
+
+MEMORY_S = 600
+"""Shares are averaged over this time constant: of 5 requests/s, to about 2 %."""
+
+IDLE = 0.1
+"""A replica of a variant that gets no traffic counts for so much of the others' mean: it serves
+nobody now, and more of them would not help, until traffic goes there."""
+
+_NONE = 0.01
+"""Of the mean replica's load: less is no traffic."""
+
+_PART = 1.0 - math.exp(-STEP_S / MEMORY_S)
+
+
+class TrafficState(Struct, frozen=True, array_like=True):
+    """Traffic as a snapshot has it."""
+
+    unit: Unit | None = None
+    loads: dict[str, float] = {}
+    surplus: float = 1.0
+
+
+class Traffic:
+    """By variant.  Loads are relative: a replica's demand over that of the mean replica."""
+
+    __slots__ = ("_loads", "_surplus", "_unit")
+
+    def __init__(self, state: TrafficState | None = None) -> None:
+        """``state`` is what ``state`` gave."""
+        held = state or TrafficState()
+        self._unit, self._loads, self._surplus = held.unit, dict(held.loads), held.surplus
+        # The demands of variants sum up to a little more than the whole's: each is the highest mean
+        # within a slot, and theirs need not come together.
+
+    def of(self, unit: Unit, variants: Iterable[str]) -> None:
+        """From now on in ``unit``, of ``variants``."""
+        kept = set(variants)
+        if unit != self._unit:
+            self._unit, self._loads = unit, {}
+        elif not self._loads.keys() <= kept:
+            self._loads = {name: load for name, load in self._loads.items() if name in kept}
+
+    def close(self, whole: Window, parts: Parts, meter: DemandMeter, through: int) -> None:
+        """Learn from the last slot that is over with second ``through``.
+
+        ``meter`` is of the ``whole``.
+        """
+        slot = (through + 1) // STEP_S - 1
+        begin, end = slot * STEP_S, slot * STEP_S + STEP_S - 1
+        demand = meter.step(slot)
+        if not demand:
+            return
+        found: dict[str, float] = {}
+        ready: dict[str, int] = {}
+        for name, window in parts.windows.items():
+            serving = sum(gauge.ready for gauge in window.replicas.values())
+            if not serving:
+                continue
+            own = DemandMeter(window, meter.unit, patience_s=meter.window_s).step(slot)
+            if own is None or parts.lost(whole, name, begin, end) is None:
+                return
+            found[name], ready[name] = own / serving, serving
+        if not found:
+            return
+        mean = demand / sum(ready.values())
+        for name, load in found.items():
+            before = self._loads.get(name)
+            now = load / mean
+            self._loads[name] = now if before is None else before + (now - before) * _PART
+        surplus = math.fsum(found[name] * ready[name] for name in found) / demand
+        self._surplus += (surplus - self._surplus) * _PART
+
+    def counted(
+        self, names: Sequence[str], known: Mapping[str, float], ready: Collection[str]
+    ) -> dict[str, float] | None:
+        """What a replica of each of ``names`` counts for, of those ``known`` by what they serve.
+
+        All of them together count for the demand at which the first is at its capacity, with
+        traffic shared as it is now.  ``a`` serves 8 and ``b`` 4: where ``a`` gets twice as much
+        traffic, that is what they count for; where both get the same, 4 each.  None: one that is
+        ``ready`` is not known, or none is.
+        """
+        loads = {name: load for name, load in self._loads.items() if name in known}
+        if not loads or any(name not in loads for name in ready):
+            return None
+        busy = {
+            name: load
+            for name, load in loads.items()
+            if load > _NONE and (name in ready or not ready)
+        }
+        if not busy:
+            return None
+        scale = min(known[name] / load for name, load in busy.items()) / self._surplus
+        mean = math.fsum(scale * load for load in busy.values()) / len(busy)
+        return {
+            name: max(scale * loads[name], IDLE * mean) if name in loads else mean for name in names
+        }
+
+    def state(self) -> TrafficState:
+        """All that is remembered."""
+        return TrafficState(unit=self._unit, loads=self._loads, surplus=self._surplus)
