@@ -74,10 +74,11 @@ class LearnerState(Struct, frozen=True, array_like=True):
     assumed: float | None
     value: float | None
     change: Change | None
+    levels: list[float] | None = None
 
 
 class Learner:
-    """Capacity of one workload, in one unit or in the best of several."""
+    """Capacity of one workload, in one unit or in the best of several; or of one variant of it."""
 
     __slots__ = (
         "_assumed",
@@ -88,6 +89,7 @@ class Learner:
         "_demand",
         "_explorer",
         "_judged",
+        "_levels",
         "_limits",
         "_loads",
         "_meters",
@@ -102,8 +104,14 @@ class Learner:
         "window",
     )
 
-    def __init__(self, window: Window, slo: Slo, units: Sequence[Unit]) -> None:
-        """``units``: to learn in; the first is taken until another predicts better."""
+    def __init__(
+        self, window: Window, slo: Slo, units: Sequence[Unit], *, moves: bool = False
+    ) -> None:
+        """``units``: to learn in; the first is taken until another predicts better.
+
+        ``moves``: demand comes and goes with replicas, as that of a variant does: its mean of the
+        last minute, over the replicas of now, may be a load that there never was.
+        """
         self.units = tuple(units)
         self.window = window
         self._slo_s = slo.latency_seconds
@@ -114,6 +122,8 @@ class Learner:
         self._next: int | None = None
         self._ready = Ready()
         self._change: Change | None = None
+        self._levels: list[float] | None = [0.0] * len(self.units) if moves else None
+        """Loads of about the last minute, each over the replicas of its time."""
         self._begin()
 
     def _begin(self) -> None:
@@ -195,10 +205,13 @@ class Learner:
         self._settle()
         return True
 
-    def close(self, through: int, *, due: bool, lost: Lost | None = None) -> bool:
+    def close(
+        self, through: int, *, due: bool, lost: Lost | None = None, tries: bool = True
+    ) -> bool:
         """Every second up to ``through`` is complete; ``due``: look at the slots that are over.
 
-        ``lost`` is as ``evidence.gather`` has it.  True when another unit was chosen.
+        ``lost`` is as ``evidence.gather`` has it; ``tries``: more than is known may be tried.  True
+        when another unit was chosen.
         """
         self._ready.look(self.window)
         if not due:
@@ -213,19 +226,20 @@ class Learner:
             seen = gather(self.window, slot, self._meters, self._limits, self._ready, lost)
             if seen is None:
                 self._demand = [0.0] * len(self.units)
+                self._levels = self._levels and [*self._demand]
             else:
-                self._learn(slot, seen)
+                self._learn(slot, seen, tries=tries)
         self._next = max(last + 1, first)
         return self._choice.best != before
 
-    def _learn(self, slot: int, seen: Evidence) -> None:
+    def _learn(self, slot: int, seen: Evidence, *, tries: bool) -> None:
         """Take in one slot."""
         self._demand = [
             _smoothed(held, demand) for held, demand in zip(self._demand, seen.demand, strict=True)
         ]
         bad = lower(seen.slow, seen.count) > self._budget + self._judged.floor
         serving = seen.fewest if bad else seen.most
-        loads = self._loads = [demand / serving for demand in self._demand]
+        loads = self._loads = self._over(serving, seen, bad=bad)
         stale = self._backlog.stale(self.units, loads, bad=bad)
         steady = seen.fewest == seen.most and not stale[self._choice.best]
         if steady and self._released(slot, seen):
@@ -245,11 +259,28 @@ class Learner:
             late, floor = seen.late / seen.count, self._judged.floor > 0
             self._explorer.feel(slot, late, load, fine, floor=floor)
         if (
-            fine is not None
+            tries
+            and fine is not None
             and self.value is not None
             and self._explorer.step(slot, load, fine, self.value)
         ):
             self._settle()
+
+    def _over(self, serving: int, seen: Evidence, *, bad: bool) -> list[float]:
+        """Demand per ready replica of about the last minute.
+
+        Where demand moves with replicas, of two ways to say it the one that errs on neither side:
+        a fine slot is evidence of the lower, a bad one of the higher.
+        """
+        loads = [demand / serving for demand in self._demand]
+        if self._levels is None:
+            return loads
+        self._levels = [
+            _smoothed(held, demand / serving)
+            for held, demand in zip(self._levels, seen.demand, strict=True)
+        ]
+        pick = max if bad else min
+        return [pick(pair) for pair in zip(loads, self._levels, strict=True)]
 
     def _choose(self, count: float, slow: float) -> None:
         """Foretell the slot in each unit, and take another if it has long been better."""
@@ -329,12 +360,14 @@ class Learner:
             assumed=self._assumed,
             value=self.value,
             change=self._change,
+            levels=self._levels,
         )
 
     @classmethod
     def restored(cls, window: Window, slo: Slo, state: LearnerState) -> Learner:
         """The learner of a state.  Raises ``ValueError`` where it cannot be one."""
-        made = cls(window, slo, state.units)
+        made = cls(window, slo, state.units, moves=state.levels is not None)
+        made._levels = state.levels
         made._relations = [Relation.restored(held) for held in state.relations]
         made._choice = Choice.restored(state.choice)
         if not len(made._relations) == len(state.units) == len(state.choice.losses):

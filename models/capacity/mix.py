@@ -65,7 +65,11 @@ class Mix:
     def _learner(self, window: Window) -> Learner | None:
         """Who learns of one variant; None: nothing is to be learned."""
         slo = self._spec.slo
-        return None if self.whole is None or slo is None else Learner(window, slo, (self.unit,))
+        return (
+            None
+            if self.whole is None or slo is None
+            else Learner(window, slo, (self.unit,), moves=True)
+        )
 
     def close(self, through: int, *, due: bool) -> bool:
         """Every second up to ``through`` is complete; ``due``: look at the slots that are over.
@@ -79,9 +83,10 @@ class Mix:
                 self._apart, self._traffic = {}, Traffic()
             return changed
         self._tell_apart(parts)
+        first = self._traffic.first(self.capacities(), self._ready())
         for name, learner in self._apart.items():
             lost = partial(parts.lost, self._window, name)
-            learner.close(through, due=due, lost=lost)
+            learner.close(through, due=due, lost=lost, tries=name in first)
         if due:
             self._traffic.close(self._window, parts, self.whole.meter, through)
         return changed
@@ -143,9 +148,12 @@ class Mix:
             return dict(given)
         if not self._apart:
             return None
-        known, reported = self.capacities(), self._window.replicas
-        ready = {name for name in names if name in reported and reported[name].ready}
-        return self._traffic.counted(names, known, ready)
+        ready = self._ready() & set(names)
+        return self._traffic.counted(names, self.capacities(), ready)
+
+    def _ready(self) -> set[str]:
+        """Variants that have replicas that serve."""
+        return {name for name, gauge in self._window.replicas.items() if gauge.ready}
 
     def words(self) -> str:
         """What a replica serves and what that rests on, or how far learning is."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from models.capacity.exploring import EXPLORE
 from models.demand import DemandMeter, Unit
 from models.grid import STEP_S
 from models.parts import Parts
@@ -113,6 +114,19 @@ class Traffic:
         return {
             name: max(scale * loads[name], IDLE * mean) if name in loads else mean for name in names
         }
+
+    def first(self, known: Mapping[str, float], ready: Collection[str]) -> Collection[str]:
+        """Those ``ready`` that come to their capacity first, or nearly so, or are not known.
+
+        More than is known of others need not be tried: nothing is sized by it.
+        """
+        room = {
+            name: known[name] / load
+            for name, load in self._loads.items()
+            if name in ready and name in known and load > _NONE
+        }
+        least = min(room.values(), default=0.0)
+        return {name for name in ready if room.get(name, 0.0) <= EXPLORE * least}
 
     def state(self) -> TrafficState:
         """All that is remembered."""

@@ -155,6 +155,7 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
         f"  forecast          {_forecast(inputs)}",
         f"  model             {decision.model.name} ({decision.model.trust}: {decision.model.why})",
         f"  one replica       {_known(inputs.capacity_per_replica, inputs.unit)}",
+        *_by_variant(inputs),
         f"  replicas          {_n(inputs.desired)} asked for, {_n(inputs.ready)} ready, "
         f"{_n(inputs.starting)} starting",
         f"  latency           {_known(inputs.latency_s, 's at the 0.95 quantile')}, {slo}",
@@ -191,6 +192,15 @@ def explanation(decision: Decision, outcome: Outcome | None) -> str:
         )
     lines += ["", f"What became of it: {_became(outcome)}"]
     return "\n".join(lines)
+
+
+def _by_variant(inputs: Inputs) -> list[str]:
+    """What a replica of each variant serves, where they are told apart."""
+    return [
+        f"    {name:15} {_known(each.serves, inputs.unit)}"
+        + (f", counted as {each.counted:.2f}" if each.counted != each.serves else "")
+        for name, each in inputs.capacity_by_variant.items()
+    ]
 
 
 def _alike(decision: Decision) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models import sketch
 from models.domain.decision import Decision
-from models.domain.load import Load, PodGauge, Progress, ReplicaGauge, SourceProgress
+from models.domain.load import Load, Part, PodGauge, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
 from models.step import SpecChange, Step, StepResult
 
@@ -238,6 +238,7 @@ class World:
         slow = sum(chance.random() < phase.slow for _ in range(ended))
         dropped = int(chance.random() < phase.slow / 9)
         latency = {sketch.bucket(200_000): ended - slow, sketch.bucket(900_000): slow}
+        pods = self._pods(source, phase, second)
         return Load(
             workload=workload,
             second=second,
@@ -257,10 +258,36 @@ class World:
             tokens_in=ended * 7,
             tokens_out=ended * chance.randrange(1, 9),
             tenants=self._tenants(ended),
-            pods=self._pods(source, phase, second),
+            pods=pods,
             replicas=self._replicas(workload, phase, second),
             started_s=(chance.uniform(2, 60),) if chance.random() < 0.03 else (),
+            variants=self._parts(workload, ended - slow, slow, pods),
         )
+
+    def _parts(
+        self, workload: str, fine: int, slow: int, pods: dict[str, PodGauge]
+    ) -> dict[str, Part]:
+        """What is of which variant, where there are several; now and then nobody says."""
+        names = [*self._desired[workload]]
+        if len(names) < 2 or self._chance.random() < 0.02:
+            return {}
+        first = round(fine * self._chance.choice([0.5, 0.7])), slow // 2
+        found = {}
+        for name, (good, bad) in zip(
+            names, (first, (fine - first[0], slow - first[1])), strict=False
+        ):
+            latency = {sketch.bucket(200_000): good, sketch.bucket(900_000): bad}
+            part = Part(
+                finished=good + bad,
+                latency_count=good + bad,
+                latency_us=(good + bad) * 300_000,
+                latency={index: count for index, count in latency.items() if count},
+                tokens_in=(good + bad) * 7,
+                pods={pod: gauge for pod, gauge in pods.items() if pod.endswith("0")},
+            )
+            if part.finished:
+                found[name] = part
+        return found
 
     def _tenants(self, ended: int) -> dict[str, int]:
         """Whose the requests were; some are nobody's, and there are 70 small ones."""
@@ -313,5 +340,18 @@ def _joined(load: Load, more: Load) -> Load:
             name: load.tenants.get(name, 0) + more.tenants.get(name, 0)
             for name in dict.fromkeys([*load.tenants, *more.tenants])
         },
+        variants={
+            name: _part(load.variants.get(name, Part()), more.variants.get(name, Part()))
+            for name in dict.fromkeys([*load.variants, *more.variants])
+        },
         **sums,
+    )
+
+
+def _part(part: Part, more: Part) -> Part:
+    buckets = {*part.latency, *more.latency}
+    return msgspec.structs.replace(
+        more,
+        latency={at: part.latency.get(at, 0) + more.latency.get(at, 0) for at in sorted(buckets)},
+        **{name: getattr(part, name) + getattr(more, name) for name in COLUMNS},
     )

@@ -172,6 +172,22 @@ def test_what_three_units_pods_tenants_and_sources_foretell_is_the_same(seed: in
 
 
 @settings(max_examples=8, deadline=None)
+@given(seed=seeds, cut=st.floats(0.3, 0.9), unit=st.sampled_from([{}, {"unit": "requests"}]))
+def test_a_restart_keeps_what_is_known_of_variants(
+    seed: int, cut: float, unit: dict[str, Any]
+) -> None:
+    variants = [{"name": name, "target": {"name": name}} for name in ("a", "b")]
+    asked = {"slo": SLO, "demand": unit, "variants": variants}
+    script = [WARM, WARM._replace(seconds=240, rate=90.0, slow=0.02)]
+    fleet = goes_on(script, asked, seed, [cut])
+    for workload in WORKLOADS:
+        assert fleet.scaler(workload).capacities().keys() == {"a", "b"}
+        serves = fleet.scaler(workload).mix.serves()
+        assert serves is not None
+        assert serves.counted.keys() == {"a", "b"}
+
+
+@settings(max_examples=8, deadline=None)
 @given(seed=seeds, cut=st.floats(0.3, 0.9))
 def test_a_restart_keeps_what_is_known_of_tenants(seed: int, cut: float) -> None:
     asked = {"slo": SLO, "demand": {"unit": "requests", "perReplica": 3}}
