@@ -13,11 +13,12 @@ from msgspec import Struct
 from models.domain.load import Load
 from models.domain.spec import ScalerSpec
 from models.effect import Effect, EffectState, Frozen
+from models.in_system import FRESH_S
 from models.policy.drain import LEFT_S
 from models.policy.limits import Limits
 from models.quiet import Quiet, QuietState
 from models.swings import Swings
-from models.window import FRESH_S, Window
+from models.window import Window
 
 ENDED_S = 20
 """What replicas end is averaged over so many seconds."""
@@ -164,7 +165,7 @@ class Conditions:
         oldest_us = ((self._window.newest or 0) - FRESH_S) * 1e6
         return {
             pod: gauge.in_flight + (gauge.queue_depth or 0)
-            for pod, gauge in self._window.pods.items()
+            for pod, gauge in self._window.in_system.pods.items()
             if gauge.in_flight is not None and gauge.at_us >= oldest_us
         }
 

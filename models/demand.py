@@ -13,9 +13,10 @@ import math
 from typing import Literal
 
 from models.grid import STEP_S
+from models.in_system import FRESH_S
 from models.latencies import LATENCY_S
 from models.seconds import SPAN
-from models.window import FRESH_S, Window
+from models.window import Window
 
 SHORT_S = 3
 """The shortest window that demand is averaged over: one second is not yet a burst."""
@@ -102,7 +103,7 @@ class DemandMeter:
         if self.unit == "requests":
             return False
         if self.unit == "concurrency":
-            if window.in_system is not None and not window.some_pods_silent:
+            if window.in_system.told and not window.some_pods_silent:
                 return False
             says = self.mean_latency_s(second) is not None
         else:
@@ -266,7 +267,7 @@ class DemandMeter:
 
     def _told(self, number: int) -> float | None:
         window = self.window
-        if window.in_system is not None:
+        if window.in_system.told:
             for back in range(int(FRESH_S)):
                 gauge = window.gauge(number - back)
                 if gauge is None:

@@ -106,7 +106,7 @@ class Quiet:
                 window.has_starts and window.total("started", begin, newest)
             ):
                 return 0.0
-            if window.in_system is not None and any(
+            if window.in_system.told and any(
                 window.gauge(second) for second in range(max(begin, newest - SPAN), newest + 1)
             ):
                 return 0.0

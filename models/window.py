@@ -8,8 +8,6 @@ Flow: partials -> Merge -> Window -> DemandMeter.
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -18,17 +16,14 @@ from models.domain.decision import Cause
 from models.domain.load import DEFAULT_VARIANT, Load, PodGauge, ReplicaGauge
 from models.grid import STEP_S, phase_of
 from models.horizon import StartUp
+from models.in_system import FRESH_S, InSystem
 from models.lately import ReadyLately
 from models.latencies import SLOT_S, Latencies, LatenciesState
 from models.opened import Opened
 from models.parts import Parts
-from models.seconds import SPAN, Seconds, between, packed, unpacked
+from models.seconds import SPAN, Seconds
 from models.shares import Shares, SharesState
 from models.variants import counted
-
-FRESH_S = 15.0
-"""A pod whose newest gauge is this much older than its workload's newest no longer counts."""
-
 
 LONG_S = 300.0
 """A request whose length nobody tells may take so long."""
@@ -75,7 +70,6 @@ class Window:
         "in_system",
         "newest",
         "parts",
-        "pods",
         "replicas",
         "start_up",
     )
@@ -91,13 +85,11 @@ class Window:
         self.first: int | None = None
         """The first second known of: before it, or once it has left the window, none is."""
         self.has_starts = False
-        self.pods: dict[str, PodGauge] = {}
         self.replicas: dict[str, ReplicaGauge] = {}
         self.start_up = StartUp()
         self.cause: Cause | None = None
         """The newest telemetry."""
-        self.in_system: array[float] | None = None
-        """Requests in the system by second as pods report them; NaN: nobody said."""
+        self.in_system = InSystem()
         self._opened = Opened()
         self._ready = ReadyLately(FRESH_S)
         self._sums = Seconds()
@@ -228,20 +220,12 @@ class Window:
 
     def gauge(self, second: int) -> float | None:
         """Requests in the system as pods reported them in ``second``; None: nobody did."""
-        newest = self.newest
-        if self.in_system is None or newest is None or not newest - SPAN < second <= newest:
-            return None
-        value = self.in_system[second % SPAN]
-        return value if value == value else None  # noqa: PLR0124 - NaN alone is not itself
+        return self.in_system.at(second) if self.holds(second) else None
 
     def gauges(self, begin: int, end: int) -> list[float] | None:
         """Requests in the system in seconds ``begin`` to ``end``; None: one is unknown."""
-        held, newest = self.in_system, self.newest
-        if held is None or newest is None or begin <= newest - SPAN or end > newest:
-            return None
-        found = between(held, begin, end)
-        total = sum(found)
-        return found if total == total else None  # noqa: PLR0124 - NaN alone is not itself
+        held = self.holds(begin) and self.holds(end)
+        return self.in_system.between(begin, end) if held else None
 
     def latencies(self, seconds: int) -> dict[int, int]:
         """The latency sketch of about the newest ``seconds`` (whole slots)."""
@@ -272,10 +256,7 @@ class Window:
     @property
     def last_gauge(self) -> int | None:
         """The second of the newest report of what pods work on; None: nobody reports it."""
-        if self.in_system is None:
-            return None
-        newest = [held.at_us for held in self.pods.values() if held.in_flight is not None]
-        return max(newest) // 1_000_000 if newest else None
+        return self.in_system.last
 
     def held(self, name: str) -> int:
         """Sum of all seconds that are held."""
@@ -298,12 +279,11 @@ class Window:
 
         One that is ready for less than ``FRESH_S`` has yet to tell, and next to nothing to tell of.
         """
-        told = sum(held.in_flight is not None for held in self.pods.values())
-        return told < self._ready.fewest(self.newest or 0)
+        return self.in_system.telling < self._ready.fewest(self.newest or 0)
 
     def gauges_missing(self, second: int) -> bool:
         """Whether pods that alone tell of demand have ceased to, though some are ready."""
-        if self.in_system is None or "finished" in self._sums or "started" in self._sums:
+        if not self.in_system.told or "finished" in self._sums or "started" in self._sums:
             return False
         last = self.last_gauge
         ready = any(gauge.ready for gauge in self.replicas.values())
@@ -315,17 +295,18 @@ class Window:
 
     def state(self) -> WindowState:
         """All that is held."""
+        pods, in_system = self.in_system.state()
         return WindowState(
             events=self.events,
             corrections=self.corrections,
             newest=self.newest,
             first=self.first,
             has_starts=self.has_starts,
-            pods={pod: _decided_by(gauge) for pod, gauge in self.pods.items()},
+            pods=pods,
             replicas=self.replicas,
             started_s=self.start_up.seen,
             cause=self.cause,
-            in_system=b"" if self.in_system is None else packed(self.in_system),
+            in_system=in_system,
             sums=self._sums.state(),
             latencies=self._latencies.state(),
             shares={} if self._shares is None else self._shares.state(),
@@ -340,10 +321,9 @@ class Window:
         made = cls()
         made.events, made.corrections = state.events, state.corrections
         made.newest, made.first, made.has_starts = state.newest, state.first, state.has_starts
-        made.pods, made.replicas, made.cause = state.pods, state.replicas, state.cause
+        made.in_system = InSystem(state.pods, state.in_system)
+        made.replicas, made.cause = state.replicas, state.cause
         made.start_up = StartUp(state.started_s)
-        if state.in_system:
-            made.in_system = unpacked("d", state.in_system)
         made._sums = Seconds(state.sums)
         made._latencies = Latencies(state.latencies)
         made._shares = Shares(state.shares) if state.shares else None
@@ -375,9 +355,7 @@ class Window:
             )
             self._opened.leave(started, finished, self._usually_open)
         self._sums.clear(others)
-        if self.in_system is not None:
-            for at in others:
-                self.in_system[at % SPAN] = math.nan
+        self.in_system.clear(others)
         self.newest = second
         if self.first is not None and self.first <= second - SPAN:
             self.first = second - SPAN + 1
@@ -387,31 +365,11 @@ class Window:
 
     def _observe_pod(self, pod: str, gauge: PodGauge) -> None:
         """Take in a pod's gauges; the newest counts."""
-        pods = self.pods
-        before = pods.get(pod)
-        if before is not None and before.at_us >= gauge.at_us:
+        if not self.in_system.observe(pod, gauge):
             return
-        pods[pod] = gauge
-        if len(pods) > 1:
-            oldest = gauge.at_us - FRESH_S * 1e6
-            if any(held.at_us < oldest for held in pods.values()):
-                pods = self.pods = {
-                    name: held for name, held in pods.items() if held.at_us >= oldest
-                }
-        known, total = False, 0
-        for held in pods.values():
-            if held.in_flight is not None:
-                known = True
-                total += held.in_flight + (held.queue_depth or 0)
+        total = self.in_system.total()
         second = gauge.at_us // 1_000_000
         if second != self.newest:
             self._hear(second)
-        if known and self.holds(second):
-            if self.in_system is None:
-                self.in_system = array("d", [math.nan] * SPAN)
-            self.in_system[second % SPAN] = float(total)
-
-
-def _decided_by(gauge: PodGauge) -> PodGauge:
-    """The part of a pod's gauges that anybody here asks for."""
-    return PodGauge(at_us=gauge.at_us, in_flight=gauge.in_flight, queue_depth=gauge.queue_depth)
+        if total is not None and self.holds(second):
+            self.in_system.put(second, total)

@@ -9,8 +9,8 @@ are starting have nothing to do, and Kubernetes takes them first.
 from __future__ import annotations
 
 from models.domain.decision import Reason
+from models.in_system import FRESH_S
 from models.policy.context import Context, Mark
-from models.window import FRESH_S
 
 
 def drain(replicas: int, context: Context) -> Mark | None:

@@ -168,7 +168,7 @@ def test_what_three_units_pods_tenants_and_sources_foretell_is_the_same(seed: in
         assert found == foretold(fleet, workload)
         assert fleet.scaler(workload).capacity() is not None
         assert len(copy.scaler(workload).learner.units) == 3  # type: ignore[union-attr]
-        assert len(copy.merge.window(workload).pods) == 4
+        assert len(copy.merge.window(workload).in_system.pods) == 4
 
 
 @settings(max_examples=8, deadline=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from models.domain.load import PodGauge
-from models.window import FRESH_S, Window
+from models.in_system import FRESH_S
+from models.window import Window
 from tests.models.fleets import BEGIN, load_of
 
 
@@ -28,5 +29,5 @@ def test_pods_that_are_gone_are_not_remembered() -> None:
     window = Window()
     for second in range(3600):
         told(window, second, **{f"p{second}": 1})
-    assert len(window.pods) == FRESH_S + 1
+    assert len(window.in_system.pods) == FRESH_S + 1
     assert len(window.state().pods) == FRESH_S + 1
