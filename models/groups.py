@@ -66,7 +66,8 @@ def _divided(parts: Sequence[Part], group: Ints, touched: Sequence[Sums]) -> Int
     """
     if all(part.columns.variant is None for part in parts):
         for sums in touched:
-            sums.meet("")
+            if sums.variant != "":
+                sums.meet("")
         return None
     names = parts[0].columns.variants
     variant = np.concatenate([part.variant() for part in parts])

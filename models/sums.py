@@ -104,9 +104,8 @@ class Sums(Counts):
             part = self.parts[name] = parts.get(name) or PartCounts(found[name])
             part.place = found[name]
 
-    def _parts(self) -> dict[str, Part]:
+    def _parts(self, parts: dict[str, PartCounts]) -> dict[str, Part]:
         """The first so many; the others are forgotten, as no more is to come from before."""
-        parts = self.parts or {}
         if len(parts) > MAX_VARIANTS:
             first = sorted(parts, key=lambda name: parts[name].place)[:MAX_VARIANTS]
             parts = self.parts = {name: parts[name] for name in first}
@@ -172,7 +171,7 @@ class Sums(Counts):
             started_s=self.started_s,
             started_of=self._of(),
             variant=self.variant or "",
-            variants=self._parts(),
+            variants={} if self.parts is None else self._parts(self.parts),
         )
 
     def _of(self) -> tuple[str, ...]:
