@@ -11,7 +11,8 @@ import numpy as np
 
 from models.columns import Columns, Ints
 from models.domain.load import Load
-from models.groups import Part, add_requests
+from models.groups import add_requests
+from models.rows import Part
 from models.sums import Sums
 
 BLOCK_OFFSETS = 1 << 17
@@ -83,18 +84,20 @@ class BlockFold:
     def _fold(self, offsets: Ints, columns: Columns, begin: int, end: int) -> None:
         """Fold the events of messages ``begin`` to ``end`` into the open block."""
         first, last = np.searchsorted(columns.message, (begin, end)).tolist()
-        if first < last:
-            self._wait(Part(offsets, columns, slice(first, last)))
+        part = Part(offsets, columns, slice(first, last))
+        if self._waiting and not part.numbered_as(self._waiting[0]):
+            self._settle()
+        # Before the requests, so that summing finds all that came before the last of them.
         for message, event in columns.others:
             if begin <= message < end:
                 key = (event.workload, int(event.at))
                 self._of(key).add_other(event, int(offsets[message]))
                 self._dirty.add(key)
+        if first < last:
+            self._wait(part)
 
     def _wait(self, part: Part) -> None:
         """Keep requests until there are many, as what costs is the group, not the request."""
-        if self._waiting and not part.numbered_as(self._waiting[0]):
-            self._settle()
         self._waiting.append(part)
         self._waits += len(part)
         if self._waits >= MANY:

@@ -21,7 +21,7 @@ UNSAID = -1
 """A latency or token count that the event did not say: numbers of events are never negative."""
 
 NOBODY = -1
-"""The number of the tenant of an event that named none."""
+"""The number of the tenant, or variant, of an event that named none."""
 
 UNKNOWN = -1
 """The number of a name that is not valid."""
@@ -63,16 +63,17 @@ class Columns:
     """Requests in log order, all columns of one length, and the few events of other kinds.
 
     ``message`` is the index of the message a request came in, never falling; ``workload`` an
-    index into ``names``, ``tenant`` one into ``tenants`` or ``NOBODY``; either list may hold more,
-    and may grow.  ``at`` is Unix seconds; ``latency_s``, ``tokens_in`` and ``tokens_out`` are
-    ``UNSAID`` or at least 0.  ``started``, ``opens`` (a session), ``failed`` (the status) and
-    ``tenant`` are None when all requests are finished, none opens one, all are ok, or none names
-    a tenant.  ``others`` are (message,
-    event), in log order.
+    index into ``names``, ``tenant`` one into ``tenants`` or ``NOBODY``, ``variant`` one into
+    ``variants`` or ``NOBODY`` (an empty name is none); each list may hold more, and may grow.
+    ``at`` is Unix seconds; ``latency_s``, ``tokens_in`` and ``tokens_out`` are ``UNSAID`` or at
+    least 0.  ``started``, ``opens`` (a session), ``failed`` (the status), ``tenant`` and
+    ``variant`` are None when all requests are finished, none opens one, all are ok, or none names
+    a tenant or a variant.  ``others`` are (message, event), in log order.
     """
 
     names: Sequence[str]
     tenants: Sequence[str]
+    variants: Sequence[str]
     workload: Ints
     message: Ints
     at: Floats
@@ -84,6 +85,7 @@ class Columns:
     failed: tuple[Bools, Bools] | None
     """(status is error, status is dropped)"""
     tenant: Ints | None
+    variant: Ints | None
     others: Sequence[tuple[int, Resource | ReplicaReport]]
 
     def __len__(self) -> int:
@@ -105,6 +107,7 @@ class ColumnBuilder:
     opens: list[bool] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
     tenant: list[str | None] = field(default_factory=list)
+    variant: list[str | None] = field(default_factory=list)
     others: list[tuple[int, Resource | ReplicaReport]] = field(default_factory=list)
 
     def add(self, message: int, events: Iterable[Telemetry]) -> None:
@@ -123,22 +126,24 @@ class ColumnBuilder:
             self.opens.append(event.opens_session is True)
             self.status.append(event.status)
             self.tenant.append(None if event.tenant is UNSET else event.tenant)
+            self.variant.append(None if event.variant is UNSET else event.variant or None)
 
     def build(
-        self, workloads: Numbering | None = None, tenants: Numbering | None = None
+        self,
+        workloads: Numbering | None = None,
+        tenants: Numbering | None = None,
+        variants: Numbering | None = None,
     ) -> Columns:
         """The columns of what was added; numbers are those given, or begin anew."""
         workloads, tenants = workloads or Numbering(), tenants or Numbering()
+        variants = variants or Numbering()
         n = len(self.workload)
         all_finished = self.phase.count("finished") == n
         all_ok = self.status.count("ok") == n
-        tenant = None
-        if self.tenant.count(None) != n:
-            codes = [NOBODY if name is None else tenants.number(name) for name in self.tenant]
-            tenant = np.array(codes, np.int64)
         return Columns(
             names=workloads.names,
             tenants=tenants.names,
+            variants=variants.names,
             workload=workloads.numbers(self.workload),
             message=np.array(self.message, np.int64),
             at=np.array(self.at, np.float64),
@@ -148,9 +153,16 @@ class ColumnBuilder:
             started=None if all_finished else np.array(self.phase) == "started",
             opens=np.array(self.opens) if any(self.opens) else None,
             failed=None if all_ok else _failed(self.status),
-            tenant=tenant,
+            tenant=_named(self.tenant, tenants),
+            variant=_named(self.variant, variants),
             others=self.others,
         )
+
+
+def _named(names: list[str | None], numbering: Numbering) -> Ints | None:
+    if names.count(None) == len(names):
+        return None
+    return np.array([NOBODY if name is None else numbering.number(name) for name in names])
 
 
 def _failed(status: list[str]) -> tuple[Bools, Bools]:
@@ -193,6 +205,7 @@ def together(parts: Sequence[Columns]) -> Columns:
     return Columns(
         names=parts[0].names,
         tenants=parts[0].tenants,
+        variants=parts[0].variants,
         workload=column("workload"),
         message=message if order is None else message[order],
         at=column("at"),
@@ -203,5 +216,6 @@ def together(parts: Sequence[Columns]) -> Columns:
         opens=all_of([part.opens for part in parts], 0),
         failed=None if error is None or dropped is None else (error, dropped),
         tenant=all_of([part.tenant for part in parts], NOBODY),
+        variant=all_of([part.variant for part in parts], NOBODY),
         others=sorted(others, key=lambda other: other[0]),
     )

@@ -127,7 +127,7 @@ class Merge:
         before = partials.get(key)
         if before is not None and before.reach >= load.reach:
             return None
-        partials[key] = _counted(load) if len(load.pods) > 1 else load
+        partials[key] = _counted(load) if len(load.pods) > 1 or load.variants else load
         late = self.closed_through is not None and load.second <= self.closed_through
         window = self._windows.get(load.workload)
         if window is None:
@@ -196,4 +196,5 @@ def _counted(load: Load) -> Load:
 
     Gauges, which may be most of it, have been taken in by then.
     """
-    return msgspec.structs.replace(load, pods={}, replicas={})
+    parts = {name: msgspec.structs.replace(part, pods={}) for name, part in load.variants.items()}
+    return msgspec.structs.replace(load, pods={}, replicas={}, variants=parts)

@@ -54,14 +54,18 @@ class TelemetryDecoder:
     def _begin_anew(self) -> None:
         self._workloads = Names(_is_workload)
         self._tenants = Names()
-        self._scanner = Scanner(workloads=self._workloads, tenants=self._tenants)
+        self._variants = Names()
+        self._scanner = Scanner(
+            workloads=self._workloads, tenants=self._tenants, variants=self._variants
+        )
 
     def decode(self, values: Sequence[bytes | None], appended_at: Floats) -> DecodedBatch:
         """Decode and validate messages in the order of the log.  Never raises.
 
         ``appended_at`` is when the log took each in, Unix seconds of the pipeline's clock.
         """
-        if max(len(self._workloads.names), len(self._tenants.names)) > KNOWN:
+        numberings = self._workloads, self._tenants, self._variants
+        if max(len(names.names) for names in numberings) > KNOWN:
             self._begin_anew()
         given = cast("Sequence[bytes]", values)
         try:
@@ -90,7 +94,7 @@ class TelemetryDecoder:
             rejected += [(message, fault) for fault in decoded.rejected]
             unknown.update(decoded.unknown)
         if left or not parts:
-            parts.append(builder.build(self._workloads, self._tenants))
+            parts.append(builder.build(self._workloads, self._tenants, self._variants))
         return DecodedBatch(columns=together(parts), rejected=rejected, unknown=unknown)
 
 

@@ -2,7 +2,7 @@
 
 Rule: the number of a name is looked up by a hash and believed only when every byte is the same;
 a name is checked once, when it is new.
-Used by the walk: a workload's and a tenant's name need no object per event.
+Used by the walk: the names of workloads, tenants and variants need no object per event.
 """
 
 from __future__ import annotations

@@ -55,10 +55,11 @@ class Layout:
 class Scanner:
     """What it remembers changes how fast it is, never what comes out."""
 
-    def __init__(self, *, workloads: Names, tenants: Names) -> None:
+    def __init__(self, *, workloads: Names, tenants: Names, variants: Names) -> None:
         """Knows no shape yet."""
         self._workloads = workloads
         self._tenants = tenants
+        self._variants = variants
         self._root = Node()
         self._shapes = 0
 
@@ -73,7 +74,8 @@ class Scanner:
         layout = layout_of(values, lengths)
         rows = len(layout.begin)
         clean = _clean(layout)
-        walk = Walk(layout.text, rows, workloads=self._workloads, tenants=self._tenants)
+        names = self._workloads, self._tenants, self._variants
+        walk = Walk(layout.text, rows, workloads=names[0], tenants=names[1], variants=names[2])
         walk.go(self._root, clean, layout.begin if clean is None else layout.begin[clean])
         found = walk.found
         good = found.end == layout.until
@@ -89,7 +91,7 @@ class Scanner:
                 for row in strange.tolist():
                     good[row] = self._read(layout, row, found, others)
         good &= found.at <= latest_at
-        return _columns(layout, found, good, begin, others, (self._workloads, self._tenants))
+        return _columns(layout, found, good, begin, others, names)
 
     def _learn(self, layout: Layout, unknown: Ints) -> bool:
         """Look at a few events of unknown shape; whether there was something to learn."""
@@ -119,6 +121,11 @@ class Scanner:
         found.workload[row] = self._workloads.number(event.workload)
         tenant = event.tenant
         found.tenant[row] = NOBODY if tenant is UNSET else self._tenants.number(tenant)
+        variant = event.variant
+        if variant is UNSET or not variant:
+            found.variant[row] = NOBODY
+        else:
+            found.variant[row] = self._variants.number(variant)
         found.latency_s[row] = UNSAID if event.latency_s is UNSET else event.latency_s
         found.tokens_in[row] = UNSAID if event.tokens_in is UNSET else event.tokens_in
         found.tokens_out[row] = UNSAID if event.tokens_out is UNSET else event.tokens_out
@@ -179,7 +186,7 @@ def _columns(
     good: Bools,
     begin: int,
     others: dict[int, Resource | ReplicaReport],
-    numberings: tuple[Names, Names],
+    numberings: tuple[Names, Names, Names],
 ) -> tuple[Columns, list[int]]:
     """The rows of messages that are wholly good, and the messages that are not."""
     taken = layout.whole
@@ -194,11 +201,12 @@ def _columns(
     else:
         told = []
     error, dropped, started = found.error[kept], found.dropped[kept], found.started[kept]
-    opens, tenant = found.opens[kept], found.tenant[kept]
-    workloads, tenants = numberings
+    opens, tenant, variant = found.opens[kept], found.tenant[kept], found.variant[kept]
+    workloads, tenants, variants = numberings
     columns = Columns(
         names=workloads.names,
         tenants=tenants.names,
+        variants=variants.names,
         workload=found.workload[kept],
         message=layout.message[kept] + begin,
         at=found.at[kept],
@@ -209,6 +217,7 @@ def _columns(
         opens=opens if opens.any() else None,
         failed=(error, dropped) if error.any() or dropped.any() else None,
         tenant=tenant if tenant.max(initial=NOBODY) != NOBODY else None,
+        variant=variant if variant.max(initial=NOBODY) != NOBODY else None,
         others=[(int(layout.message[row]) + begin, event) for row, event in told],
     )
     return columns, left

@@ -20,6 +20,7 @@ class Slot(Enum):
 
     WORKLOAD = "workload"
     TENANT = "tenant"
+    VARIANT = "variant"
     LABEL = "label"
     AT = "at"
     LATENCY = "latency_s"
@@ -31,7 +32,7 @@ class Slot(Enum):
 _QUOTED = {
     b"workload": Slot.WORKLOAD,
     b"tenant": Slot.TENANT,
-    b"variant": Slot.LABEL,
+    b"variant": Slot.VARIANT,
     b"pod": Slot.LABEL,
     b"session": Slot.LABEL,
 }

@@ -31,6 +31,7 @@ class Found:
     end: Ints
     workload: Ints
     tenant: Ints
+    variant: Ints
     at: Floats
     latency_s: Floats
     tokens_in: Ints
@@ -48,6 +49,7 @@ class Found:
             end=np.full(rows, -1, np.int64),
             workload=np.zeros(rows, np.int64),
             tenant=np.full(rows, NOBODY, np.int64),
+            variant=np.full(rows, NOBODY, np.int64),
             at=np.zeros(rows, np.float64),
             latency_s=np.full(rows, UNSAID, np.float64),
             tokens_in=unsaid,
@@ -68,12 +70,17 @@ class Found:
 class Walk:
     """One walk over a text."""
 
-    def __init__(self, text: Text, rows: int, *, workloads: Names, tenants: Names) -> None:
+    def __init__(
+        self, text: Text, rows: int, *, workloads: Names, tenants: Names, variants: Names
+    ) -> None:
         """``rows`` is the number of events."""
         self._text = text
-        self._workloads = workloads
-        self._tenants = tenants
-        self.found = Found.nothing(rows)
+        self.found = found = Found.nothing(rows)
+        self._named = {
+            Slot.WORKLOAD: (found.workload, workloads),
+            Slot.TENANT: (found.tenant, tenants),
+            Slot.VARIANT: (found.variant, variants),
+        }
 
     def go(self, node: Node, rows: Ints | None, places: Ints) -> None:
         """Read the events of ``rows`` (None: all), each from its place on, as far as known."""
@@ -108,7 +115,7 @@ class Walk:
         if slot is Slot.LABEL:
             length = self._text.to_quote(places, most=MOST_LABEL)
             return places + length, length >= 0
-        if slot is Slot.WORKLOAD or slot is Slot.TENANT:
+        if slot in self._named:
             return self._name(slot, rows, places)
         if slot is Slot.AT or slot is Slot.LATENCY:
             return self._decimal(slot, rows, places)
@@ -118,9 +125,7 @@ class Walk:
         return places + length, good & self._no_zero_leads(places, length)
 
     def _name(self, slot: Slot, rows: Ints | None, places: Ints) -> tuple[Ints, Bools]:
-        column, names = self.found.tenant, self._tenants
-        if slot is Slot.WORKLOAD:
-            column, names = self.found.workload, self._workloads
+        column, names = self._named[slot]
         length, words = self._text.quoted(places, most=MOST_BYTES - 1)
         short = length >= 0
         if short.all():
@@ -129,8 +134,11 @@ class Walk:
             number = np.full(len(places), UNKNOWN, np.int64)
             some = [word[short] for word in words]
             number[short] = names.find(self._text, places[short], length[short], some)
+        good = number >= 0
+        if slot is Slot.VARIANT and not length.all():
+            number[length == 0] = NOBODY
         _put(column, rows, number)
-        return places + length, number >= 0
+        return places + length, good
 
     def _decimal(self, slot: Slot, rows: Ints | None, places: Ints) -> tuple[Ints, Bools]:
         whole, length = self._text.digits(places)

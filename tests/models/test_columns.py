@@ -33,6 +33,7 @@ requests = st.builds(
     tokens_out=maybe_tokens,
     status=st.sampled_from(["ok", "error", "dropped"]),
     tenant=st.one_of(st.just(UNSET), st.sampled_from(["", "acme", "*"])),
+    variant=st.sampled_from([UNSET, "", "fast", "cheap"]),
     opens_session=st.sampled_from([UNSET, False, True]),
 )
 resources = st.builds(
@@ -41,6 +42,7 @@ resources = st.builds(
     workload=st.sampled_from(["a/x", "b/x"]),
     at=st.floats(100, 103, allow_nan=False),
     pod=st.just("p"),
+    variant=st.sampled_from([UNSET, "fast"]),
 )
 reports = st.builds(
     ReplicaReport,
@@ -142,14 +144,14 @@ def test_all_buckets_at_once_are_each_one_alone() -> None:
 
 def folded(messages: list[Message], cuts: list[int]) -> list[Load]:
     """Fetched in parts, all of which number names alike, and drained once."""
-    folder, workloads, tenants = BlockFold(0), Numbering(), Numbering()
+    folder, workloads, tenants, variants = BlockFold(0), Numbering(), Numbering(), Numbering()
     for begin, end in zip([0, *cuts], [*cuts, len(messages)], strict=True):
         builder = ColumnBuilder()
         for number, (_, _, events) in enumerate(messages[begin:end]):
             builder.add(number, events)
         offsets = np.array([offset for offset, _, _ in messages[begin:end]], np.int64)
         seconds = np.array([ms // 1000 for _, ms, _ in messages[begin:end]], np.int64)
-        folder.fold(offsets, seconds, builder.build(workloads, tenants))
+        folder.fold(offsets, seconds, builder.build(workloads, tenants, variants))
     return folder.drain()
 
 
@@ -178,13 +180,14 @@ def test_parts_together_are_in_the_order_of_their_messages(
     for number, (_, events) in enumerate(drawn):
         whole.add(number, events)
         parts[data.draw(st.integers(0, 1))].add(number, events)
-    names, tenants = Numbering(), Numbering()
-    wanted = whole.build(names, tenants)
-    found = together([part.build(names, tenants) for part in parts])
+    names, tenants, variants = Numbering(), Numbering(), Numbering()
+    wanted = whole.build(names, tenants, variants)
+    found = together([part.build(names, tenants, variants) for part in parts])
+    assert found.variants is variants.names
     assert found.others == wanted.others
     for name in ("workload", "message", "at", "latency_s", "tokens_in", "tokens_out"):
         assert getattr(found, name).tolist() == getattr(wanted, name).tolist()
-    for name in ("started", "opens", "tenant", "failed"):
+    for name in ("started", "opens", "tenant", "variant", "failed"):
         mine, its = getattr(found, name), getattr(wanted, name)
         assert (mine is None) is (its is None)
         assert mine is None or np.array_equal(mine, its)

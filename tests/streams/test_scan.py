@@ -144,6 +144,8 @@ GOOD = {"v": 1, "kind": "request", "workload": "a/b", "at": 1.5}
         (json.dumps(GOOD, indent=1), False),
         (json.dumps({**GOOD, "note": "x"}), False),
         (json.dumps({**GOOD, "tenant": 'a"b'}), False),
+        (json.dumps({**GOOD, "variant": "fast"}), True),
+        (json.dumps({**GOOD, "variant": 1}), False),
         (json.dumps({**GOOD, "latency_s": 1e-7}), False),
         (json.dumps({**GOOD, "status": "fine"}), False),
         (json.dumps({**GOOD, "v": 2}), False),

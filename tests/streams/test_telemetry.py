@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.columns import NOBODY, ColumnBuilder, Columns
-from streams import codec
+from streams import codec, telemetry
 from streams.telemetry import TelemetryDecoder
 
 GOOD = {"v": 1, "kind": "request", "workload": "prod/bot", "at": 100.0, "latency_s": 0.5}
@@ -34,6 +34,20 @@ MESSAGES: list[bytes | None] = [
     line(opens_session=True),
     line(status="error", tenant="acme"),
     line(tenant=""),
+    line(variant=""),
+    line(variant="", tenant="acme"),
+    line(variant="acme", tenant="acme"),
+    line(phase="started", variant="fast"),
+    line(variant=None),
+    line(variant=7),
+    line(variant="v" * 63),
+    line(variant="v" * 64),
+    line(variant="v" * 253),
+    line(variant="v" * 254),
+    line(variant="\u00fc"),
+    line(variant='say "hi"'),
+    b"[" + line(variant="") + b"," + line(variant="fast") + b"," + line() + b"]",
+    line(POD, variant="fast"),
     line(POD),
     b"[" + line() + b"," + line(POD) + b"]",
     b"[" + line() + b"," + line() + b"," + line() + b"]",
@@ -148,6 +162,9 @@ EVENT = st.fixed_dictionaries(
         "tokens_out": st.integers(0, 900),
         "status": st.sampled_from(["ok", "error", "dropped"]),
         "tenant": st.sampled_from(["", "acme", "a,b", "x" * 63, "\u00fc", "\\"]),
+        "variant": st.sampled_from(
+            ["", "fast", "fast\u00e9", "a-longer-name-of-a-variant", "v" * 64]
+        ),
         "session": st.text(max_size=20),
         "opens_session": st.booleans(),
         "pod": st.just("pod-1"),
@@ -205,6 +222,7 @@ def told(columns: Columns) -> list[Any]:
     """Everything a fold could see of columns."""
     n = len(columns.workload)
     tenant = np.full(n, NOBODY) if columns.tenant is None else columns.tenant
+    variant = np.full(n, NOBODY) if columns.variant is None else columns.variant
     failed = columns.failed or (np.zeros(n, bool), np.zeros(n, bool))
     started = np.zeros(n, bool) if columns.started is None else columns.started
     opens = np.zeros(n, bool) if columns.opens is None else columns.opens
@@ -217,6 +235,7 @@ def told(columns: Columns) -> list[Any]:
         failed[0].tolist(),
         failed[1].tolist(),
         [None if code == NOBODY else columns.tenants[code] for code in tenant],
+        [None if code == NOBODY else columns.variants[code] for code in variant],
         strict=True,
     )
     others = [(number, event.workload, event.at) for number, event in columns.others]
@@ -237,6 +256,7 @@ def held_equal(values: list[bytes | None]) -> None:
 def test_each_alone_and_among_good_ones(value: bytes | None) -> None:
     held_equal([value])
     held_equal([line(), value, line(), line(session="a", tenant="b")] * 2)
+    held_equal([line(variant="a"), value, line(variant=""), line(variant="b")] * 2)
 
 
 @settings(max_examples=300, deadline=None)
@@ -264,7 +284,10 @@ def test_a_message_that_differs_in_one_byte_from_what_was_learned(
 @pytest.mark.parametrize("together", [1, 7])
 def test_good_messages_are_scanned(together: int) -> None:
     decoder = TelemetryDecoder()
-    spellings = [line(tenant=f"t{n % 5}", latency_s=n / 7) for n in range(70)]
+    spellings = [
+        line(tenant=f"t{n % 5}", latency_s=n / 7, variant=f"v{n % 3}" if n % 4 else "")
+        for n in range(70)
+    ]
     values = [b"[" + b",".join(spellings[:together]) + b"]"] * 900 if together > 1 else spellings
     values = values * (20 if together == 1 else 1)
     lengths = np.array([len(value) for value in values])
@@ -272,6 +295,17 @@ def test_good_messages_are_scanned(together: int) -> None:
     assert left == []
     found = decoder.decode(values, np.full(len(values), 100.0))
     assert len(found.columns) == len(values) * together
+
+
+def test_variants_count_among_the_names_that_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telemetry, "KNOWN", 3)
+    decoder = TelemetryDecoder(few_bytes=0)
+    values = [line(variant=f"v{n}") for n in range(5)]
+    names = decoder.decode(values, np.full(5, 100.0)).columns.variants
+    again = decoder.decode(values[:1], np.full(1, 100.0)).columns
+    assert (list(names), list(again.variants)) == ([f"v{n}" for n in range(5)], ["v0"])
 
 
 def test_each_message_is_judged_by_its_own_append_time() -> None:
