@@ -28,7 +28,8 @@ class Finished:
     """A request ended.  ``latency_s`` counts from its arrival.
 
     ``status`` is ``ok``; ``dropped`` by the full gateway, or ``error``, lost with a replica: in
-    both ``pod`` is None and nothing came out.
+    both ``pod`` is None and nothing came out.  ``variant`` is that of the replica that served it,
+    or lost it; empty where no replica had it.
     """
 
     at: float
@@ -39,6 +40,7 @@ class Finished:
     status: Literal["ok", "dropped", "error"] = "ok"
     tenant: str = ""
     session: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Gauge:
     in_flight: int
     queue_depth: int
     busy_ratio: float
+    variant: str = ""
 
 
 PlantEvent = Started | Finished | Gauge

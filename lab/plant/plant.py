@@ -240,7 +240,7 @@ class Plant:
                 self._queue.appendleft(request)
             else:
                 self.account.lose(at, at - request.arrived_at, tenant=request.tenant)
-                self._failed(request, "error", at)
+                self._failed(request, "error", at, variant=replica.variant.name)
 
     def _retire(self, replica: Replica, at: float) -> None:
         if not replica.flights and not replica.gone:
@@ -312,14 +312,16 @@ class Plant:
             first_token_s=request.first_at - request.arrived_at,
             tenant=request.tenant,
         )
-        self._telling.ended(request, at, pod=replica.name)
+        self._telling.ended(request, at, pod=replica.name, variant=replica.variant.name)
         self._go_on(request, at)
         if replica.draining:
             self._retire(replica, at)
         self._dispatch(at)
 
-    def _failed(self, request: Request, status: Literal["dropped", "error"], at: float) -> None:
-        self._telling.ended(request, at, status=status)
+    def _failed(
+        self, request: Request, status: Literal["dropped", "error"], at: float, *, variant: str = ""
+    ) -> None:
+        self._telling.ended(request, at, status=status, variant=variant)
         self._go_on(request, at)
 
     def _go_on(self, request: Request, at: float) -> None:

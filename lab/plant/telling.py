@@ -43,6 +43,7 @@ class Telling:
         at: float,
         *,
         pod: str | None = None,
+        variant: str = "",
         status: Literal["ok", "dropped", "error"] = "ok",
     ) -> None:
         """It was served, dropped or lost."""
@@ -57,6 +58,7 @@ class Telling:
                     status=status,
                     tenant=request.tenant,
                     session=request.session,
+                    variant=variant,
                 )
             )
 
@@ -73,5 +75,6 @@ class Telling:
                     in_flight=busy,
                     queue_depth=share + (number < left),
                     busy_ratio=busy / replica.variant.slots,
+                    variant=replica.variant.name,
                 )
             )
