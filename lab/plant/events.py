@@ -27,9 +27,9 @@ class Started:
 class Finished:
     """A request ended.  ``latency_s`` counts from its arrival.
 
-    ``status`` is ``ok``; ``dropped`` by the full gateway, or ``error``, lost with a replica: in
+    ``status`` is ``ok``; ``dropped`` where the queue is full, or ``error``, lost with a replica: in
     both ``pod`` is None and nothing came out.  ``variant`` is that of the replica that served it,
-    or lost it; empty where no replica had it.
+    lost it, or dropped it from a queue of its own; empty where the gateway dropped it.
     """
 
     at: float
@@ -45,7 +45,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """What one ready pod reports of itself; ``queue_depth`` is its share of the gateway's queue."""
+    """What one ready pod reports of itself.
+
+    ``queue_depth`` is what waits at it, and its share of the gateway's queue.
+    """
 
     at: float
     pod: str

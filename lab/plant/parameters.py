@@ -96,6 +96,10 @@ class PlantParameters:
     With ``queue_limit`` requests waiting and no free slot, the gateway drops.  A replica that is
     scaled in finishes what it has; after ``grace_s`` it is ended, and what is left is treated as
     ``failures.in_flight`` says (without failures: lost).
+
+    ``routing`` is how requests reach replicas: from one queue at the gateway (``shared``), or sent
+    on as they come to the replicas that serve, in turn, whatever they are and have to do
+    (``even``): each has a queue of its own then, of ``queue_limit``.
     """
 
     slots: int = 4
@@ -110,6 +114,7 @@ class PlantParameters:
     failures: Failures | None = None
     grace_s: float = math.inf
     queue_limit: int = 200
+    routing: Literal["shared", "even"] = "shared"
     gauge_every_s: float = 1.0
     initial_replicas: int = 2
     min_replicas: int = 1
@@ -125,6 +130,9 @@ class PlantParameters:
             raise ValueError(msg)
         if self.queue_limit < 0:
             msg = f"queue_limit is {self.queue_limit}, at least 0 was expected"
+            raise ValueError(msg)
+        if self.routing not in ("shared", "even"):
+            msg = f"routing is {self.routing!r}, shared or even was expected"
             raise ValueError(msg)
 
     def fleet(self) -> tuple[Variant, ...]:
@@ -157,6 +165,8 @@ class PlantParameters:
                 f"a ready replica fails after {self.failures.mtbf_s:g} s in the mean; what it "
                 f"was doing is {_FATE[self.failures.in_flight]}"
             )
+        if self.routing == "even":
+            found.append("requests go to replicas in turn, and each replica has its own queue")
         found.append(
             f"SLO: at most {self.violations:.0%} of requests slower than {self.slo_s:g} s; the "
             f"gateway queues up to {self.queue_limit}, then drops"

@@ -73,7 +73,7 @@ class Telling:
                     at=at,
                     pod=replica.name,
                     in_flight=busy,
-                    queue_depth=share + (number < left),
+                    queue_depth=share + (number < left) + len(replica.waiting),
                     busy_ratio=busy / replica.variant.slots,
                     variant=replica.variant.name,
                 )

@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from lab.plant.batching import Batching
 from lab.plant.foretide import Foretide
@@ -44,6 +45,7 @@ class Service:
     rate: float
     replicas: int
     violations: float = 0.01
+    routing: Literal["shared", "even"] = "shared"
 
 
 MMC = Variant(name="old", slots=4, overhead_s=0.0, prefill_per_s=1e12, decode_per_s=40.0)
@@ -101,6 +103,7 @@ def parameters(service: Service, *variants: Variant) -> PlantParameters:
         queue_limit=100_000,
         slo_s=service.slo_s,
         violations=service.violations,
+        routing=service.routing,
     )
 
 
