@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from lab.plant.batching import Batching
 from lab.plant.startup import LogNormalStartup, Startup
@@ -36,6 +36,9 @@ class Failures:
 
 BASE_MODEL = LogNormalStartup(p50_s=22.7, p95_s=45.4)
 """The default start-up: loading a base model, as measured on a real fleet (Alibaba GenTD26)."""
+
+Routing = Literal["shared", "even"]
+"""How requests reach replicas, see ``PlantParameters``."""
 
 _FATE = {"retry": "tried again, once", "lost": "lost"}
 
@@ -114,7 +117,7 @@ class PlantParameters:
     failures: Failures | None = None
     grace_s: float = math.inf
     queue_limit: int = 200
-    routing: Literal["shared", "even"] = "shared"
+    routing: Routing = "shared"
     gauge_every_s: float = 1.0
     initial_replicas: int = 2
     min_replicas: int = 1
@@ -131,7 +134,7 @@ class PlantParameters:
         if self.queue_limit < 0:
             msg = f"queue_limit is {self.queue_limit}, at least 0 was expected"
             raise ValueError(msg)
-        if self.routing not in ("shared", "even"):
+        if self.routing not in get_args(Routing):
             msg = f"routing is {self.routing!r}, shared or even was expected"
             raise ValueError(msg)
 
