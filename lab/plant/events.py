@@ -27,8 +27,9 @@ class Started:
 class Finished:
     """A request ended.  ``latency_s`` counts from its arrival.
 
-    ``status`` is ``ok``; ``dropped`` by the full gateway, or ``error``, lost with a replica: in
-    both ``pod`` is None and nothing came out.
+    ``status`` is ``ok``; ``dropped`` where the queue is full, or ``error``, lost with a replica: in
+    both ``pod`` is None and nothing came out.  ``variant`` is that of the replica that served it,
+    lost it, or dropped it from a queue of its own; empty where the gateway dropped it.
     """
 
     at: float
@@ -39,17 +40,22 @@ class Finished:
     status: Literal["ok", "dropped", "error"] = "ok"
     tenant: str = ""
     session: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """What one ready pod reports of itself; ``queue_depth`` is its share of the gateway's queue."""
+    """What one ready pod reports of itself.
+
+    ``queue_depth`` is what waits at it, and its share of the gateway's queue.
+    """
 
     at: float
     pod: str
     in_flight: int
     queue_depth: int
     busy_ratio: float
+    variant: str = ""
 
 
 PlantEvent = Started | Finished | Gauge

@@ -28,14 +28,24 @@ class Foretide:
     """One workload.  ``acts`` False: it decides and nothing is carried out."""
 
     def __init__(self, plant: Plant, spec: AgentScaler, *, acts: bool = True) -> None:
-        """``spec`` holds from the first second on; ``plant`` stands at its begin, a whole one."""
+        """``spec`` holds from the first second on; ``plant`` stands at its begin, a whole one.
+
+        Where ``spec`` names several variants they are the plant's, and each is told of, and
+        scaled, by itself.  Raises ``ValueError`` where the plant has others.
+        """
+        self._by_variant = len(spec.spec.variants) > 1
+        named = {variant.name for variant in spec.spec.variants}
+        there = {variant.name for variant in plant.parameters.fleet()}
+        if self._by_variant and named != there:
+            msg = f"the spec's variants are {sorted(named)}, the plant's {sorted(there)}"
+            raise ValueError(msg)
         self.plant = plant
         self.planner = Planner(spec)
         self.acts = acts
         self.decisions: list[Decision] = []
         self.forecasts: list[Forecast] = []
         self.now = round(plant.begin)
-        self._telemetry = PlantTelemetry(spec.workload, plant)
+        self._telemetry = PlantTelemetry(spec.workload, plant, by_variant=self._by_variant)
         self._fold = _Fold()
         self._variant: str | None = None
         self._leaving: tuple[str, ...] = ()
@@ -49,10 +59,20 @@ class Foretide:
         result = self.planner.step(now, loads, reported)
         self.forecasts.extend(result.forecasts)
         self.decisions.extend(result.decisions)
-        replicas = wanted(result.decisions)
-        if self.acts and replicas is not None:
-            self.plant.scale(replicas, now, self._variant)
+        if self.acts:
+            self._carry_out(result.decisions, now)
         self._roll()
+
+    def _carry_out(self, decisions: tuple[Decision, ...], now: float) -> None:
+        """The newest of ``decisions``, if there is one."""
+        if self._by_variant:
+            for decision in decisions[-1:]:
+                for variant, replicas in decision.to.replicas.items():
+                    self.plant.scale(replicas, now, variant)
+            return
+        total = wanted(decisions)
+        if total is not None:
+            self.plant.scale(total, now, self._variant)
 
     @property
     def scaler(self) -> Scaler:
@@ -63,8 +83,11 @@ class Foretide:
         """A release: from now on replicas are of ``variant``, as many as there are.
 
         Those of ``leaving`` are given up once these are ready (blue and green); until then only
-        ``variant`` is reported, as the platform shows one deployment.
+        ``variant`` is reported, as the platform shows one deployment.  Of a spec that does not
+        name several variants; raises ``ValueError`` of another.
         """
+        if self._by_variant:
+            raise ValueError("a release is of one deployment, and the spec names several variants")
         self.plant.scale(self.plant.desired, float(self.now), variant)
         self._variant, self._leaving = variant, leaving
         self._telemetry.variant = variant if leaving else None

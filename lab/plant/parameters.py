@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from lab.plant.batching import Batching
 from lab.plant.startup import LogNormalStartup, Startup
@@ -36,6 +36,9 @@ class Failures:
 
 BASE_MODEL = LogNormalStartup(p50_s=22.7, p95_s=45.4)
 """The default start-up: loading a base model, as measured on a real fleet (Alibaba GenTD26)."""
+
+Routing = Literal["shared", "even"]
+"""How requests reach replicas, see ``PlantParameters``."""
 
 _FATE = {"retry": "tried again, once", "lost": "lost"}
 
@@ -96,6 +99,10 @@ class PlantParameters:
     With ``queue_limit`` requests waiting and no free slot, the gateway drops.  A replica that is
     scaled in finishes what it has; after ``grace_s`` it is ended, and what is left is treated as
     ``failures.in_flight`` says (without failures: lost).
+
+    ``routing`` is how requests reach replicas: from one queue at the gateway (``shared``), or sent
+    on as they come to the replicas that serve, in turn, whatever they are and have to do
+    (``even``): each has a queue of its own then, of ``queue_limit``.
     """
 
     slots: int = 4
@@ -110,6 +117,7 @@ class PlantParameters:
     failures: Failures | None = None
     grace_s: float = math.inf
     queue_limit: int = 200
+    routing: Routing = "shared"
     gauge_every_s: float = 1.0
     initial_replicas: int = 2
     min_replicas: int = 1
@@ -125,6 +133,9 @@ class PlantParameters:
             raise ValueError(msg)
         if self.queue_limit < 0:
             msg = f"queue_limit is {self.queue_limit}, at least 0 was expected"
+            raise ValueError(msg)
+        if self.routing not in get_args(Routing):
+            msg = f"routing is {self.routing!r}, shared or even was expected"
             raise ValueError(msg)
 
     def fleet(self) -> tuple[Variant, ...]:
@@ -157,6 +168,8 @@ class PlantParameters:
                 f"a ready replica fails after {self.failures.mtbf_s:g} s in the mean; what it "
                 f"was doing is {_FATE[self.failures.in_flight]}"
             )
+        if self.routing == "even":
+            found.append("requests go to replicas in turn, and each replica has its own queue")
         found.append(
             f"SLO: at most {self.violations:.0%} of requests slower than {self.slo_s:g} s; the "
             f"gateway queues up to {self.queue_limit}, then drops"

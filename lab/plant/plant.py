@@ -20,8 +20,9 @@ from lab.kubeapi.cluster import PodView
 from lab.plant.account import Account
 from lab.plant.coming import following, requests
 from lab.plant.events import PlantEvent
+from lab.plant.gateway import Choices, Turns
 from lab.plant.parameters import PlantParameters, Variant
-from lab.plant.replica import Choices, Replica, Request
+from lab.plant.replica import Replica, Request
 from lab.plant.telling import Telling
 from lab.traces.arrival import Arrival
 from lab.traces.session import Session
@@ -68,7 +69,7 @@ class Plant:
         self._pausing = 0
         self._queue: deque[Request] = deque()
         self._replicas: list[Replica] = []
-        self._choices = Choices()
+        self._choices = Turns() if parameters.routing == "even" else Choices()
         self._telling = Telling(requests_too=tell)
         fleet = parameters.fleet()
         self._variants = {variant.name: variant for variant in fleet}
@@ -97,7 +98,7 @@ class Plant:
     @property
     def in_system(self) -> int:
         """Requests waiting or being served."""
-        return len(self._queue) + sum(len(replica.flights) for replica in self._replicas)
+        return len(self._queue) + sum(replica.held_requests for replica in self._replicas)
 
     @property
     def drained(self) -> bool:
@@ -107,13 +108,7 @@ class Plant:
     def pods(self, variant: str | None = None) -> list[PodView]:
         """Replicas as Kubernetes would show them; of all variants, or of one."""
         return [
-            PodView(
-                name=replica.name,
-                uid=replica.uid,
-                created_at=replica.created_at,
-                ready_at=replica.ready_at if replica.ready else None,
-                deleting=replica.draining,
-            )
+            replica.view()
             for replica in self._replicas
             if variant is None or replica.variant.name == variant
         ]
@@ -133,7 +128,7 @@ class Plant:
         for _ in range(replicas - len(kept)):
             self._create(now, wanted, startup_s=wanted.startup.draw(self._chance))
         # Victims: who does not serve yet, newest first; then who has least to lose.
-        victims = sorted(kept, key=lambda r: (r.ready, len(r.flights), -r.created_at))
+        victims = sorted(kept, key=lambda r: (r.ready, r.held_requests, -r.created_at))
         for replica in victims[: max(len(kept) - replicas, 0)]:
             replica.draining = True
             self._retire(replica, now)
@@ -163,7 +158,7 @@ class Plant:
     def close(self) -> None:
         """The run is over: settle the account.  Raises ``AccountError`` if it does not balance."""
         inside = [request.arrived_at for request in self._queue]
-        inside += [request.arrived_at for r in self._replicas for request in r.flights]
+        inside += [request.arrived_at for r in self._replicas for request in r.requests()]
         self.account.settle(self.now, inside)
 
     def _schedule(self, at: float, happen: Callable[[float], None]) -> None:
@@ -223,14 +218,8 @@ class Plant:
             self._dispatch(at)
 
     def _interrupt(self, replica: Replica, at: float) -> None:
-        """Whatever ``replica`` is doing comes to nothing."""
-        replica.life += 1
-        replica.plan += 1
-        interrupted = list(replica.flights)
-        for request in interrupted:
-            replica.leave(request)
-        if replica.batch is not None:
-            replica.batch.clear(at)
+        """Who is at ``replica`` is tried again elsewhere, or lost."""
+        interrupted = replica.interrupt(at)
         failures = self.parameters.failures
         again = failures is not None and failures.in_flight == "retry"
         for request in reversed(interrupted):
@@ -240,10 +229,10 @@ class Plant:
                 self._queue.appendleft(request)
             else:
                 self.account.lose(at, at - request.arrived_at, tenant=request.tenant)
-                self._failed(request, "error", at)
+                self._failed(request, "error", at, variant=replica.variant.name)
 
     def _retire(self, replica: Replica, at: float) -> None:
-        if not replica.flights and not replica.gone:
+        if not replica.held_requests and not replica.gone:
             replica.gone = True
             self._replicas.remove(replica)
             self._count(at)
@@ -257,31 +246,44 @@ class Plant:
         self.account.entered(at)
         self._telling.started(request, at)
         self._queue.append(request)
-        self._dispatch(at)
-        if len(self._queue) > self.parameters.queue_limit:
-            self._queue.pop()
+        replica = self._dispatch(at)
+        line = self._queue if replica is None else replica.waiting
+        if len(line) > self.parameters.queue_limit:
+            line.pop()
             self.account.drop(at, tenant=request.tenant)
-            self._failed(request, "dropped", at)
+            variant = "" if replica is None else replica.variant.name
+            self._failed(request, "dropped", at, variant=variant)
 
-    def _dispatch(self, at: float) -> None:
+    def _dispatch(self, at: float) -> Replica | None:
+        """Send on what waits at the gateway.  Whom the last went to; None: it waits there still."""
+        replica = None
         while self._queue:
             replica = self._choices.take(self._queue[0])
             if replica is None:
-                return
-            request = self._queue.popleft()
-            replica.take(request)
-            self._choices.offer(replica)
-            request.started_at = at
-            if replica.batch is not None:
-                request.first_at = math.inf if request.tokens_in else at
-                replica.batch.join(request, at)
-                self._plan(replica)
-                continue
-            variant = replica.variant
-            prefill_s = variant.prefill_s(request.tokens_in, request.tokens_cached)
-            request.first_at = at + prefill_s
-            done = at + (prefill_s + request.tokens_out / variant.decode_per_s)
-            self._schedule(done, partial(self._finish, replica, request, request.attempt))
+                return None
+            replica.waiting.append(self._queue.popleft())
+            self._work(replica, at)
+        return replica
+
+    def _work(self, replica: Replica, at: float) -> None:
+        """Begin what waits at ``replica``, as far as there is room."""
+        while (request := replica.next()) is not None:
+            self._begin(replica, request, at)
+
+    def _begin(self, replica: Replica, request: Request, at: float) -> None:
+        replica.take(request)
+        self._choices.offer(replica)
+        request.started_at = at
+        if replica.batch is not None:
+            request.first_at = math.inf if request.tokens_in else at
+            replica.batch.join(request, at)
+            self._plan(replica)
+            return
+        variant = replica.variant
+        prefill_s = variant.prefill_s(request.tokens_in, request.tokens_cached)
+        request.first_at = at + prefill_s
+        done = at + (prefill_s + request.tokens_out / variant.decode_per_s)
+        self._schedule(done, partial(self._finish, replica, request, request.attempt))
 
     def _plan(self, replica: Replica) -> None:
         """When the next of ``replica``'s batch is due, as it runs now."""
@@ -312,14 +314,17 @@ class Plant:
             first_token_s=request.first_at - request.arrived_at,
             tenant=request.tenant,
         )
-        self._telling.ended(request, at, pod=replica.name)
+        self._telling.ended(request, at, pod=replica.name, variant=replica.variant.name)
         self._go_on(request, at)
+        self._work(replica, at)
         if replica.draining:
             self._retire(replica, at)
         self._dispatch(at)
 
-    def _failed(self, request: Request, status: Literal["dropped", "error"], at: float) -> None:
-        self._telling.ended(request, at, status=status)
+    def _failed(
+        self, request: Request, status: Literal["dropped", "error"], at: float, *, variant: str = ""
+    ) -> None:
+        self._telling.ended(request, at, status=status, variant=variant)
         self._go_on(request, at)
 
     def _go_on(self, request: Request, at: float) -> None:

@@ -1,14 +1,15 @@
-"""Replicas and the requests in them, and the gateway's choice among replicas.
+"""Replicas and the requests in them.
 
-Rule: the least loaded replica that serves is next, the oldest of equals; finding it costs
-O(log replicas), not a look at each.
+Rule: what is here knows nothing of other replicas; who is sent a request is the gateway's choice
+(lab.plant.gateway).
 """
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Iterator
 
+from lab.kubeapi.cluster import PodView
 from lab.plant.batching import Batch
 from lab.plant.parameters import Variant
 from lab.traces.session import Call
@@ -77,6 +78,7 @@ class Replica:
         "ready_at",
         "uid",
         "variant",
+        "waiting",
     )
 
     def __init__(
@@ -93,6 +95,8 @@ class Replica:
         self.gone = False
         self.flights: dict[Request, None] = {}
         """Requests being served, in the order they were begun."""
+        self.waiting: deque[Request] = deque()
+        """Requests sent here that wait for a slot; none where all wait at the gateway."""
         self.batch: Batch[Request] | None = (
             None if variant.batching is None else Batch(variant.batching)
         )
@@ -102,12 +106,28 @@ class Replica:
         self.plan = 0
         """Rises when the batch's next mark moves."""
         self.listed = 0
-        """Bit n: there is an entry for n requests in flight among the gateway's choices."""
+        """Bit n: there is an entry for n requests in flight among the gateway's choices; where
+        replicas have turns: whether it has one."""
 
     @property
     def serves(self) -> bool:
         """Whether it may be given requests."""
         return self.ready and not self.draining and not self.gone
+
+    @property
+    def held_requests(self) -> int:
+        """Requests that are served or wait here."""
+        return len(self.flights) + len(self.waiting)
+
+    def view(self) -> PodView:
+        """As Kubernetes would show it."""
+        return PodView(
+            name=self.name,
+            uid=self.uid,
+            created_at=self.created_at,
+            ready_at=self.ready_at if self.ready else None,
+            deleting=self.draining,
+        )
 
     def has_room_for(self, request: Request) -> bool:
         """Whether its memory holds ``request`` too; when it is empty, always."""
@@ -115,6 +135,29 @@ class Replica:
         if model is None or model.kv_tokens is None or not self.flights:
             return True
         return self.held + request.tokens_in + model.reserve_tokens <= model.kv_tokens
+
+    def next(self) -> Request | None:
+        """Whoever waits here and can be begun now, no longer waiting; None: nobody."""
+        busy = len(self.flights) >= self.variant.slots
+        if busy or not self.waiting or not self.has_room_for(self.waiting[0]):
+            return None
+        return self.waiting.popleft()
+
+    def requests(self) -> list[Request]:
+        """Who is served or waits here."""
+        return [*self.flights, *self.waiting]
+
+    def interrupt(self, at: float) -> list[Request]:
+        """Whatever it is doing comes to nothing; who was served or waited here."""
+        self.life += 1
+        self.plan += 1
+        interrupted = self.requests()
+        for request in list(self.flights):
+            self.leave(request)
+        self.waiting.clear()
+        if self.batch is not None:
+            self.batch.clear(at)
+        return interrupted
 
     def take(self, request: Request) -> None:
         """``request`` is in flight here."""
@@ -127,43 +170,3 @@ class Replica:
         del self.flights[request]
         if self.variant.batching is not None:
             self.held -= request.tokens_in + self.variant.batching.reserve_tokens
-
-
-class Choices:
-    """Replicas with a free slot, least loaded first.
-
-    A heap with entries that may be out of date: one is good if its replica serves and has as
-    many requests in flight as it says.  At most one entry for each replica and number, so that
-    it stays as small as the fleet's slots.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, int, Replica]] = []
-
-    def offer(self, replica: Replica) -> None:
-        """``replica`` may have a free slot now, or another number in flight than before."""
-        busy, slots = len(replica.flights), replica.variant.slots
-        bit = 1 << busy
-        if busy < slots and not replica.listed & bit and replica.serves:
-            replica.listed |= bit
-            heapq.heappush(self._heap, (busy / slots, replica.number, busy, replica))
-
-    def take(self, request: Request) -> Replica | None:
-        """The least loaded replica with room for ``request``; None: there is none.
-
-        The entry of the one returned is gone; it is offered again once it has ``request``.
-        """
-        heap = self._heap
-        full: list[Replica] = []
-        found = None
-        while heap and found is None:
-            _, _, busy, replica = heapq.heappop(heap)
-            replica.listed &= ~(1 << busy)
-            if len(replica.flights) == busy and replica.serves:
-                if replica.has_room_for(request):
-                    found = replica
-                else:
-                    full.append(replica)
-        for replica in full:
-            self.offer(replica)
-        return found

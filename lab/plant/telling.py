@@ -43,6 +43,7 @@ class Telling:
         at: float,
         *,
         pod: str | None = None,
+        variant: str = "",
         status: Literal["ok", "dropped", "error"] = "ok",
     ) -> None:
         """It was served, dropped or lost."""
@@ -57,6 +58,7 @@ class Telling:
                     status=status,
                     tenant=request.tenant,
                     session=request.session,
+                    variant=variant,
                 )
             )
 
@@ -71,7 +73,8 @@ class Telling:
                     at=at,
                     pod=replica.name,
                     in_flight=busy,
-                    queue_depth=share + (number < left),
+                    queue_depth=share + (number < left) + len(replica.waiting),
                     busy_ratio=busy / replica.variant.slots,
+                    variant=replica.variant.name,
                 )
             )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from lab.plant.batching import Batching
 from lab.plant.foretide import Foretide
-from lab.plant.parameters import PlantParameters, Variant
+from lab.plant.parameters import PlantParameters, Routing, Variant
 from lab.plant.plant import Plant
 from lab.traces.arrival import Arrival
 from models.demand import Unit
@@ -32,7 +32,7 @@ class Service:
     """A service: one variant, its slower next release, the requests it gets, its SLO.
 
     Completions are exponential with mean ``tokens_out``; ``rate`` is requests/s in the mean,
-    ``replicas`` how many there are in the beginning.
+    ``replicas`` how many there are in the beginning, ``routing`` how requests reach them.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Service:
     rate: float
     replicas: int
     violations: float = 0.01
+    routing: Routing = "shared"
 
 
 MMC = Variant(name="old", slots=4, overhead_s=0.0, prefill_per_s=1e12, decode_per_s=40.0)
@@ -101,6 +102,7 @@ def parameters(service: Service, *variants: Variant) -> PlantParameters:
         queue_limit=100_000,
         slo_s=service.slo_s,
         violations=service.violations,
+        routing=service.routing,
     )
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean, stdev
 
 from lab.plant.batching import Batching
 from lab.plant.parameters import PlantParameters
 from lab.plant.plant import Plant
-from lab.plant.theory import Expected, batch_exponential, mmck, processor_sharing_s
+from lab.plant.theory import Expected, batch_exponential, in_turn, mmck, processor_sharing_s
 from lab.traces.arrival import Arrival
 
 TOKENS = 10_000
@@ -126,6 +126,26 @@ def servers_case(replicas: int, slots: int, load: float, room: int | None = None
     )
 
 
+def turns_case(replicas: int, load: float) -> Case:
+    """E_k/M/1: ``replicas`` of one server each, sent requests in turn.
+
+    Wrong are a replica more, and requests sent to replicas at random (M/M/1 each).
+    """
+    rate = load * replicas
+    alone = still(replicas=replicas, slots=1, queue=10**9, batching=None)
+    return Case(
+        name=f"E{replicas}/M/1, {replicas} x 1 in turn, load {load:g}",
+        rate=rate,
+        parameters=replace(alone, routing="even"),
+        expected=in_turn(rate=rate, mean_s=1.0, replicas=replicas),
+        wrong=(
+            in_turn(rate=rate, mean_s=1.0, replicas=replicas + 1),
+            mmck(rate=load, mean_s=1.0, servers=1),
+        ),
+        figures=("waits", "wait_s"),
+    )
+
+
 def sharing_case(size: Size, base: float, load: float) -> Case:
     """M/G/1 with continuous batching, a slot for everybody.
 
@@ -185,6 +205,8 @@ CASES: tuple[Case, ...] = (
     servers_case(3, 1, 0.9, room=6),
     servers_case(4, 1, 1.2, room=4),
     servers_case(2, 2, 1.0, room=6),
+    turns_case(2, 0.7),
+    turns_case(4, 0.8),
     sharing_case(constant, 0.0, 0.6),
     sharing_case(exponential, 0.0, 0.6),
     sharing_case(hyperexponential, 0.0, 0.6),

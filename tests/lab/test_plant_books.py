@@ -68,6 +68,15 @@ SCENARIOS = {
         )
     ),
 }
+SCENARIOS |= {
+    f"{name}, in turn": dataclasses.replace(SCENARIOS[name], routing="even")
+    for name in ("slots", "memory", "drops", "no queue", "failures, lost", "batch failures")
+}
+SCENARIOS |= {
+    "variants and failures, in turn": dataclasses.replace(
+        SCENARIOS["variants"], routing="even", grace_s=3.0, failures=Failures(mtbf_s=20.0)
+    )
+}
 
 
 @pytest.mark.parametrize("parameters", SCENARIOS.values(), ids=SCENARIOS.keys())

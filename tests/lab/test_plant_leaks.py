@@ -33,6 +33,7 @@ PLANTS = {
     "slots": BASE,
     "batching": dataclasses.replace(BASE, batching=Batching(kv_s_per_token=1e-5), slots=16),
     "memory": dataclasses.replace(BASE, batching=Batching(kv_tokens=8000), slots=16),
+    "in turn": dataclasses.replace(BASE, routing="even"),
 }
 
 
@@ -77,7 +78,7 @@ def looks(plant: Plant) -> tuple[list[object], dict[int, float]]:
         seen += [told, plant.pods(), plant.ready, plant.starting, plant.desired, plant.in_system]
         plant.scale(WISHES[number // 4], now)
     inside = {request.arrived_at for request in plant._queue}
-    inside |= {request.arrived_at for r in plant._replicas for request in r.flights}
+    inside |= {request.arrived_at for r in plant._replicas for request in r.requests()}
     return seen, {round(at * 1e6): at for at in inside}
 
 
