@@ -116,7 +116,7 @@ def mix(service: Service, *, hours: float = 6.0, seed: int = 1) -> Mixture:
     unit: Unit = run.scaler.demand.unit
     return Mixture(
         unit=unit,
-        learned=run.scaler.capacities(),  # type: ignore[attr-defined] # until it is there
+        learned=run.scaler.capacities(),
         violations=account.violation_share(),
         worst_hour=max((b[0] - a[0]) / max(b[1] - a[1], 1) for a, b in itertools.pairwise(marks)),
         replica_hours=account.replica_seconds / 3600,
