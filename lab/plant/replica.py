@@ -33,6 +33,7 @@ class Request:
         "tokens_cached",
         "tokens_in",
         "tokens_out",
+        "variant",
     )
 
     def __init__(
@@ -57,6 +58,8 @@ class Request:
         self.opens = opens
         self.started_at = self.first_at = arrived_at
         self.attempt = 0
+        self.variant = ""
+        """That of the replica it was sent to; empty while it is at the gateway."""
 
 
 class Replica:
@@ -135,6 +138,11 @@ class Replica:
         if model is None or model.kv_tokens is None or not self.flights:
             return True
         return self.held + request.tokens_in + model.reserve_tokens <= model.kv_tokens
+
+    def wait(self, request: Request) -> None:
+        """``request`` was sent here."""
+        request.variant = self.variant.name
+        self.waiting.append(request)
 
     def next(self) -> Request | None:
         """Whoever waits here and can be begun now, no longer waiting; None: nobody."""
