@@ -69,7 +69,8 @@ class Plant:
         self._pausing = 0
         self._queue: deque[Request] = deque()
         self._replicas: list[Replica] = []
-        self._choices = Turns() if parameters.routing == "even" else Choices()
+        self._in_turn = parameters.routing == "even"
+        self._choices = Turns() if self._in_turn else Choices()
         self._telling = Telling(requests_too=tell)
         fleet = parameters.fleet()
         self._variants = {variant.name: variant for variant in fleet}
@@ -261,8 +262,13 @@ class Plant:
             replica = self._choices.take(self._queue[0])
             if replica is None:
                 return None
-            replica.wait(self._queue.popleft())
-            self._work(replica, at)
+            request = self._queue.popleft()
+            request.variant = replica.variant.name
+            if self._in_turn:
+                replica.waiting.append(request)
+                self._work(replica, at)
+            else:  # It was chosen because it has room.
+                self._begin(replica, request, at)
         return replica
 
     def _work(self, replica: Replica, at: float) -> None:
@@ -316,7 +322,8 @@ class Plant:
         )
         self._telling.ended(request, at, pod=replica.name)
         self._go_on(request, at)
-        self._work(replica, at)
+        if replica.waiting:
+            self._work(replica, at)
         if replica.draining:
             self._retire(replica, at)
         self._dispatch(at)

@@ -139,11 +139,6 @@ class Replica:
             return True
         return self.held + request.tokens_in + model.reserve_tokens <= model.kv_tokens
 
-    def wait(self, request: Request) -> None:
-        """``request`` was sent here."""
-        request.variant = self.variant.name
-        self.waiting.append(request)
-
     def next(self) -> Request | None:
         """Whoever waits here and can be begun now, no longer waiting; None: nobody."""
         busy = len(self.flights) >= self.variant.slots
