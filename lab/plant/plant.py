@@ -69,7 +69,8 @@ class Plant:
         self._pausing = 0
         self._queue: deque[Request] = deque()
         self._replicas: list[Replica] = []
-        self._choices = Turns() if parameters.routing == "even" else Choices()
+        self._in_turn = parameters.routing == "even"
+        self._choices = Turns() if self._in_turn else Choices()
         self._telling = Telling(requests_too=tell)
         fleet = parameters.fleet()
         self._variants = {variant.name: variant for variant in fleet}
@@ -226,10 +227,11 @@ class Plant:
             request.attempt += 1
             if again and request.attempt == 1:
                 self.account.retried += 1
+                request.variant = ""
                 self._queue.appendleft(request)
             else:
                 self.account.lose(at, at - request.arrived_at, tenant=request.tenant)
-                self._failed(request, "error", at, variant=replica.variant.name)
+                self._failed(request, "error", at)
 
     def _retire(self, replica: Replica, at: float) -> None:
         if not replica.held_requests and not replica.gone:
@@ -251,8 +253,7 @@ class Plant:
         if len(line) > self.parameters.queue_limit:
             line.pop()
             self.account.drop(at, tenant=request.tenant)
-            variant = "" if replica is None else replica.variant.name
-            self._failed(request, "dropped", at, variant=variant)
+            self._failed(request, "dropped", at)
 
     def _dispatch(self, at: float) -> Replica | None:
         """Send on what waits at the gateway.  Whom the last went to; None: it waits there still."""
@@ -261,8 +262,13 @@ class Plant:
             replica = self._choices.take(self._queue[0])
             if replica is None:
                 return None
-            replica.waiting.append(self._queue.popleft())
-            self._work(replica, at)
+            request = self._queue.popleft()
+            request.variant = replica.variant.name
+            if self._in_turn:
+                replica.waiting.append(request)
+                self._work(replica, at)
+            else:  # It was chosen because it has room.
+                self._begin(replica, request, at)
         return replica
 
     def _work(self, replica: Replica, at: float) -> None:
@@ -314,17 +320,16 @@ class Plant:
             first_token_s=request.first_at - request.arrived_at,
             tenant=request.tenant,
         )
-        self._telling.ended(request, at, pod=replica.name, variant=replica.variant.name)
+        self._telling.ended(request, at, pod=replica.name)
         self._go_on(request, at)
-        self._work(replica, at)
+        if replica.waiting:
+            self._work(replica, at)
         if replica.draining:
             self._retire(replica, at)
         self._dispatch(at)
 
-    def _failed(
-        self, request: Request, status: Literal["dropped", "error"], at: float, *, variant: str = ""
-    ) -> None:
-        self._telling.ended(request, at, status=status, variant=variant)
+    def _failed(self, request: Request, status: Literal["dropped", "error"], at: float) -> None:
+        self._telling.ended(request, at, status=status)
         self._go_on(request, at)
 
     def _go_on(self, request: Request, at: float) -> None:

@@ -33,6 +33,7 @@ class Request:
         "tokens_cached",
         "tokens_in",
         "tokens_out",
+        "variant",
     )
 
     def __init__(
@@ -57,6 +58,8 @@ class Request:
         self.opens = opens
         self.started_at = self.first_at = arrived_at
         self.attempt = 0
+        self.variant = ""
+        """That of the replica it was sent to; empty while it is at the gateway."""
 
 
 class Replica:

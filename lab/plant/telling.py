@@ -43,7 +43,6 @@ class Telling:
         at: float,
         *,
         pod: str | None = None,
-        variant: str = "",
         status: Literal["ok", "dropped", "error"] = "ok",
     ) -> None:
         """It was served, dropped or lost."""
@@ -58,7 +57,7 @@ class Telling:
                     status=status,
                     tenant=request.tenant,
                     session=request.session,
-                    variant=variant,
+                    variant=request.variant,
                 )
             )
 

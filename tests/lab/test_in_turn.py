@@ -86,6 +86,14 @@ def test_who_drains_ends_what_it_has_and_is_sent_nothing() -> None:
     plant.close()
 
 
+def test_who_has_least_to_do_goes_and_what_waits_counts() -> None:
+    """Each serves one; behind the first's another waits."""
+    plant = Plant(requests(*((0.0, 50),) * 3), QUIET, seed=1, begin=0.0)
+    plant.advance(1.0)
+    plant.scale(1, 1.0)
+    assert [pod.name for pod in plant.pods() if pod.deleting] == ["replica-0002"]
+
+
 def test_what_waits_where_a_replica_fails_is_tried_again_elsewhere() -> None:
     """Each once: the books balance, and nothing is forgotten in a queue that is no more."""
     parameters = dataclasses.replace(QUIET, failures=Failures(mtbf_s=40.0))
