@@ -16,6 +16,7 @@ from models.capacity.backlog import Backlog
 from models.capacity.evidence import LATE, Evidence, Lost, Ready, gather, limit, slow_share
 from models.capacity.exploring import EXPLORE, Explorer, ExplorerState
 from models.capacity.isotonic import lower
+from models.capacity.loads import Loads, LoadsState
 from models.capacity.relation import Judged, Relation, RelationState
 from models.capacity.release import Change, ReleaseState, ReleaseTest
 from models.capacity.units import EVERY, Choice, ChoiceState
@@ -35,11 +36,6 @@ ENOUGH = 60
 """Slots with evidence before a capacity is believed: ten minutes, when a forecast is no longer cold
 either."""
 
-LOAD_S = 60
-"""Demand is averaged over this time constant: slow requests of now are the fault of the queue that
-the last minute built.  Against the slot's own demand the capacity of M/M/20 came out up to twice
-as high as the load that it can carry for long (docs/capacity.md)."""
-
 TOLD_S = 3600
 """How long a change of release is told of."""
 
@@ -47,10 +43,6 @@ _NOUN = {"concurrency": "concurrent", "requests": "requests/s", "tokens": "token
 
 _FADE_SLOTS = 6
 _FADE = 0.5 ** (_FADE_SLOTS * STEP_S / HALF_LIFE_S)
-JUMP = 2.0
-"""Demand that leaps so many times up or down is another demand: its mean begins anew."""
-
-_LOAD_PART = 1.0 - math.exp(-STEP_S / LOAD_S)
 _MOST_RATIO = 2.0
 """The first guess after a slower release: half of the capacity, at the least."""
 
@@ -67,14 +59,12 @@ class LearnerState(Struct, frozen=True, array_like=True):
     backlog: tuple[int, list[float]]
     judged: Judged
     ready: list[tuple[int, int]]
-    demand: list[float]
-    loads: list[float]
+    loads: LoadsState
     next_slot: int | None
     steps: int
     assumed: float | None
     value: float | None
     change: Change | None
-    levels: list[float] | None = None
 
 
 class Learner:
@@ -86,10 +76,8 @@ class Learner:
         "_budget",
         "_change",
         "_choice",
-        "_demand",
         "_explorer",
         "_judged",
-        "_levels",
         "_limits",
         "_loads",
         "_meters",
@@ -109,8 +97,7 @@ class Learner:
     ) -> None:
         """``units``: to learn in; the first is taken until another predicts better.
 
-        ``moves``: demand comes and goes with replicas, as that of a variant does: its mean of the
-        last minute, over the replicas of now, may be a load that there never was.
+        ``moves`` is as ``Loads`` has it.
         """
         self.units = tuple(units)
         self.window = window
@@ -122,15 +109,14 @@ class Learner:
         self._next: int | None = None
         self._ready = Ready()
         self._change: Change | None = None
-        self._levels: list[float] | None = [0.0] * len(self.units) if moves else None
-        """Loads of about the last minute, each over the replicas of its time."""
+        self._loads = Loads(len(self.units), moves=moves)
         self._begin()
 
     def _begin(self) -> None:
         """Nothing is known of latency at any load."""
         self._relations = [Relation() for _ in self.units]
-        self._demand = [0.0] * len(self.units)
-        self._loads: list[float] = []
+        self._loads.missing()
+        self._loads.newest = []
         self._steps = 0
         self._backlog = Backlog()
         self._anew()
@@ -157,7 +143,7 @@ class Learner:
     @property
     def loads(self) -> dict[Unit, float]:
         """Demand per ready replica of about the last minute, by unit; empty: not known."""
-        return dict(zip(self.units, self._loads, strict=False))
+        return dict(zip(self.units, self._loads.newest, strict=False))
 
     @property
     def steps(self) -> int:
@@ -225,8 +211,7 @@ class Learner:
                     relation.fade(_FADE)
             seen = gather(self.window, slot, self._meters, self._limits, self._ready, lost)
             if seen is None:
-                self._demand = [0.0] * len(self.units)
-                self._levels = self._levels and [*self._demand]
+                self._loads.missing()
             else:
                 self._learn(slot, seen, tries=tries)
         self._next = max(last + 1, first)
@@ -234,12 +219,9 @@ class Learner:
 
     def _learn(self, slot: int, seen: Evidence, *, tries: bool) -> None:
         """Take in one slot."""
-        self._demand = [
-            _smoothed(held, demand) for held, demand in zip(self._demand, seen.demand, strict=True)
-        ]
+        self._loads.hear(seen)
         bad = lower(seen.slow, seen.count) > self._budget + self._judged.floor
-        serving = seen.fewest if bad else seen.most
-        loads = self._loads = self._over(serving, seen, bad=bad)
+        loads = self._loads.over(seen, bad=bad)
         stale = self._backlog.stale(self.units, loads, bad=bad)
         steady = seen.fewest == seen.most and not stale[self._choice.best]
         if steady and self._released(slot, seen):
@@ -266,27 +248,11 @@ class Learner:
         ):
             self._settle()
 
-    def _over(self, serving: int, seen: Evidence, *, bad: bool) -> list[float]:
-        """Demand per ready replica of about the last minute.
-
-        Where demand moves with replicas, of two ways to say it the one that errs on neither side:
-        a fine slot is evidence of the lower, a bad one of the higher.
-        """
-        loads = [demand / serving for demand in self._demand]
-        if self._levels is None:
-            return loads
-        self._levels = [
-            _smoothed(held, demand / serving)
-            for held, demand in zip(self._levels, seen.demand, strict=True)
-        ]
-        pick = max if bad else min
-        return [pick(pair) for pair in zip(loads, self._levels, strict=True)]
-
     def _choose(self, count: float, slow: float) -> None:
         """Foretell the slot in each unit, and take another if it has long been better."""
         shares = [
             relation.share(load) if slow or relation.spoiled(load) else 0.0
-            for relation, load in zip(self._relations, self._loads, strict=True)
+            for relation, load in zip(self._relations, self._loads.newest, strict=True)
         ]
         before = self._choice.best
         self._choice.add(shares, slow, count)
@@ -296,7 +262,7 @@ class Learner:
     def _released(self, slot: int, seen: Evidence) -> bool:
         """Whether this slot shows that requests now take longer at the same load."""
         at, before = self._choice.best, self.value
-        load = self._loads[at]
+        load = self._loads.newest[at]
         expected = self._relations[at].reference(load)
         if expected is None or load > (self._judged.fine or math.inf):
             return False  # Above what is fine, latency is a queue's, whose length is chance.
@@ -305,7 +271,7 @@ class Learner:
             return False
         if ratio < 1.0:
             # What was fine still is; what was too much may no longer be.
-            for relation, highest in zip(self._relations, self._loads, strict=True):
+            for relation, highest in zip(self._relations, self._loads.newest, strict=True):
                 fine = relation.proven(self._budget + self._judged.floor)
                 relation.forget_above(max(fine or highest, highest))
                 relation.quicken(math.log(ratio))
@@ -353,21 +319,19 @@ class Learner:
             backlog=(self._backlog.slots, self._backlog.loads),
             judged=self._judged,
             ready=self._ready.seen,
-            demand=self._demand,
-            loads=self._loads,
+            loads=self._loads.state(),
             next_slot=self._next,
             steps=self._steps,
             assumed=self._assumed,
             value=self.value,
             change=self._change,
-            levels=self._levels,
         )
 
     @classmethod
     def restored(cls, window: Window, slo: Slo, state: LearnerState) -> Learner:
         """The learner of a state.  Raises ``ValueError`` where it cannot be one."""
-        made = cls(window, slo, state.units, moves=state.levels is not None)
-        made._levels = state.levels
+        made = cls(window, slo, state.units)
+        made._loads = Loads.restored(state.loads)
         made._relations = [Relation.restored(held) for held in state.relations]
         made._choice = Choice.restored(state.choice)
         if not len(made._relations) == len(state.units) == len(state.choice.losses):
@@ -376,14 +340,7 @@ class Learner:
         made._explorer = Explorer.restored(state.explorer)
         made._backlog = Backlog(*state.backlog)
         made._judged, made._ready.seen = state.judged, state.ready
-        made._demand, made._loads, made._next = state.demand, state.loads, state.next_slot
+        made._next = state.next_slot
         made._steps, made._assumed = state.steps, state.assumed
         made.value, made._change = state.value, state.change
         return made
-
-
-def _smoothed(held: float, demand: float) -> float:
-    """The mean of about ``LOAD_S``, one slot on."""
-    if demand > JUMP * held or held > JUMP * demand:
-        return demand
-    return held + (demand - held) * _LOAD_PART
