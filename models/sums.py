@@ -26,7 +26,8 @@ class Sums(Counts):
     """See the module's text; counts are as in ``Load``.
 
     ``variant`` is that of all requests and pods so far; None: there are none yet; "": they name
-    none, or there are ``parts``.  ``place`` is a pod's that named it first, else 0 (``PartCounts``).
+    none, or there are ``parts``.  ``place`` is of the pod that named it first, else 0
+    (``PartCounts``).
     """
 
     __slots__ = (
