@@ -26,7 +26,8 @@ class Sums(Counts):
     """See the module's text; counts are as in ``Load``.
 
     ``variant`` is that of all requests and pods so far; None: there are none yet; "": they name
-    none, or there are ``parts``.  ``place`` is where it was named first (``PartCounts``).
+    none, or there are ``parts``.  ``place`` is of the pod that named it first, else 0
+    (``PartCounts``).
     """
 
     __slots__ = (
@@ -84,7 +85,7 @@ class Sums(Counts):
         """
         if self.parts is None:
             if variant is not None and self.variant in (None, variant):
-                self.variant, self.place = variant, 0
+                self.variant = variant
                 return False
             self._divide()
         return variant != ""
@@ -96,9 +97,13 @@ class Sums(Counts):
         others that were added already: of all, the first have parts.
         """
         parts = self.parts or {}
-        found = dict(places)
-        for name, part in parts.items():
-            found[name] = min(found.get(name, part.place), part.place)
+        found = {
+            name: place
+            for name, place in places.items()
+            if name not in parts or place < parts[name].place
+        }
+        for name, part in parts.items():  # Of one place, each kind is in its order.
+            found.setdefault(name, part.place)
         self.parts = {}
         for name in sorted(found, key=found.__getitem__)[:MAX_VARIANTS]:
             part = self.parts[name] = parts.get(name) or PartCounts(found[name])
