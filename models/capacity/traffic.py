@@ -1,7 +1,7 @@
 """Traffic: how a workload's demand is shared among replicas of its variants.
 
 Rule: by what ended in the last ten minutes or so, per ready replica; a slot in which too few of the
-requests name their variant says nothing.
+requests name their variant says nothing, and after ten minutes of such slots nothing is known.
 Flow: Parts -> Traffic -> Mix.
 """
 
@@ -37,12 +37,13 @@ class TrafficState(Struct, frozen=True, array_like=True):
     unit: Unit | None = None
     loads: dict[str, float] = {}
     surplus: float = 1.0
+    untold: int = 0
 
 
 class Traffic:
     """By variant.  Loads are relative: a replica's demand over that of the mean replica."""
 
-    __slots__ = ("_loads", "_surplus", "_unit")
+    __slots__ = ("_loads", "_surplus", "_unit", "_untold")
 
     def __init__(self, state: TrafficState | None = None) -> None:
         """``state`` is what ``state`` gave."""
@@ -50,6 +51,8 @@ class Traffic:
         self._unit, self._loads, self._surplus = held.unit, dict(held.loads), held.surplus
         # The demands of variants sum up to a little more than the whole's: each is the highest mean
         # within a slot, and theirs need not come together.
+        self._untold = held.untold
+        """Slots with demand, the newest, in which nobody told whose it was."""
 
     def of(self, unit: Unit, variants: Iterable[str]) -> None:
         """From now on in ``unit``, of ``variants``."""
@@ -65,21 +68,14 @@ class Traffic:
         ``meter`` is of the ``whole``.
         """
         slot = (through + 1) // STEP_S - 1
-        begin, end = slot * STEP_S, slot * STEP_S + STEP_S - 1
         demand = meter.step(slot)
         if not demand:
             return
-        found: dict[str, float] = {}
-        ready: dict[str, int] = {}
-        for name, window in parts.windows.items():
-            serving = sum(gauge.ready for gauge in window.replicas.values())
-            if not serving:
-                continue
-            own = DemandMeter(window, meter.unit, patience_s=meter.window_s).step(slot)
-            if own is None or parts.lost(whole, name, begin, end) is None:
-                return
-            found[name], ready[name] = own / serving, serving
+        found, ready = self._told(whole, parts, meter, slot)
+        self._untold = 0 if found else self._untold + 1
         if not found:
+            if self._untold * STEP_S >= MEMORY_S:
+                self._loads = {}
             return
         mean = demand / sum(ready.values())
         for name, load in found.items():
@@ -88,6 +84,23 @@ class Traffic:
             self._loads[name] = now if before is None else before + (now - before) * _PART
         surplus = math.fsum(found[name] * ready[name] for name in found) / demand
         self._surplus += (surplus - self._surplus) * _PART
+
+    def _told(
+        self, whole: Window, parts: Parts, meter: DemandMeter, slot: int
+    ) -> tuple[dict[str, float], dict[str, int]]:
+        """Demand per ready replica in a slot by variant, and who was ready; empty: not told."""
+        begin, end = slot * STEP_S, slot * STEP_S + STEP_S - 1
+        found: dict[str, float] = {}
+        ready: dict[str, int] = {}
+        for name, window in parts.windows.items():
+            serving = sum(gauge.ready for gauge in window.replicas.values())
+            if not serving:
+                continue
+            own = DemandMeter(window, meter.unit, patience_s=meter.window_s).step(slot)
+            if own is None or parts.lost(whole, name, begin, end) is None:
+                return {}, {}
+            found[name], ready[name] = own / serving, serving
+        return found, ready
 
     def counted(
         self, names: Sequence[str], known: Mapping[str, float], ready: Collection[str]
@@ -130,4 +143,6 @@ class Traffic:
 
     def state(self) -> TrafficState:
         """All that is remembered."""
-        return TrafficState(unit=self._unit, loads=self._loads, surplus=self._surplus)
+        return TrafficState(
+            unit=self._unit, loads=self._loads, surplus=self._surplus, untold=self._untold
+        )

@@ -94,6 +94,21 @@ def test_requests_that_name_no_variant_leave_the_workloads_own_capacity() -> Non
     assert world.decisions[-1].inputs.capacity_by_variant == {}
 
 
+def test_requests_that_cease_to_name_their_variant_do_so_too_after_ten_minutes() -> None:
+    world = mixed()
+    world.minutes(30, 40.0)
+    world.minutes(30, 0.0)  # Of nobody's requests nothing need be told.
+    assert counted(world).keys() == {"fast", "slow"}
+    world.named = 0.0
+    world.minutes(9, 40.0)
+    assert counted(world).keys() == {"fast", "slow"}
+    world.minutes(2, 40.0)
+    assert world.scaler.mix.serves() == Serves(world.scaler.learner.value)  # type: ignore[union-attr, arg-type]
+    world.named = 1.0
+    world.minutes(1, 40.0)
+    assert counted(world).keys() == {"fast", "slow"}
+
+
 def test_while_one_that_is_ready_is_not_known_all_count_as_the_workload_does() -> None:
     world = Mixed(KNEES | {"new": 6.0}, {"fast": 5, "slow": 5}, agent("fast", "slow", "new"))
     world.obey = False
