@@ -6,11 +6,11 @@ Flow: Scaler.close, Scaler.accept -> Conditions -> Context -> guards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from models.domain.load import Load
+from models.domain.load import Load, PodGauge
 from models.domain.spec import ScalerSpec
 from models.effect import Effect, EffectState, Frozen
 from models.in_system import FRESH_S
@@ -162,12 +162,23 @@ class Conditions:
         asked = self._spec.drain
         if asked.budget_seconds is None and not asked.pod_deletion_cost:
             return NOTHING
-        oldest_us = ((self._window.newest or 0) - FRESH_S) * 1e6
         return {
             pod: gauge.in_flight + (gauge.queue_depth or 0)
-            for pod, gauge in self._window.in_system.pods.items()
-            if gauge.in_flight is not None and gauge.at_us >= oldest_us
+            for pod, gauge in self._lately()
+            if gauge.in_flight is not None
         }
+
+    def sessions(self) -> Mapping[str, int]:
+        """Sessions by pod that are not over, as ``in_flight``."""
+        if not self._spec.drain.pod_deletion_cost:
+            return NOTHING
+        return {pod: gauge.sessions for pod, gauge in self._lately() if gauge.sessions is not None}
+
+    def _lately(self) -> Iterator[tuple[str, PodGauge]]:
+        oldest_us = ((self._window.newest or 0) - FRESH_S) * 1e6
+        for pod, gauge in self._window.in_system.pods.items():
+            if gauge.at_us >= oldest_us:
+                yield pod, gauge
 
     def ended_per_s(self, ready: int) -> float:
         """Requests that one of ``ready`` replicas ends in a second."""

@@ -103,4 +103,9 @@ class InSystem:
 
 def _decided_by(gauge: PodGauge) -> PodGauge:
     """The part of a pod's gauges that anybody here asks for."""
-    return PodGauge(at_us=gauge.at_us, in_flight=gauge.in_flight, queue_depth=gauge.queue_depth)
+    return PodGauge(
+        at_us=gauge.at_us,
+        in_flight=gauge.in_flight,
+        queue_depth=gauge.queue_depth,
+        sessions=gauge.sessions,
+    )

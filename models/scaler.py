@@ -261,6 +261,7 @@ class Scaler:
             quiet_s=conditions.quiet_s(closed),
             event_s=conditions.event_s(closed),
             in_flight=conditions.in_flight(),
+            sessions=conditions.sessions(),
             ended_per_s=conditions.ended_per_s(stand.ready),
             frozen=conditions.frozen,
             doublings=conditions.swings.doublings(now),

@@ -194,4 +194,5 @@ def _gauge(event: Resource, at_us: int) -> PodGauge:
         gpu_ratio=None if event.gpu_ratio is UNSET else event.gpu_ratio,
         gpu_memory_bytes=None if event.gpu_memory_bytes is UNSET else event.gpu_memory_bytes,
         kv_cache_ratio=None if event.kv_cache_ratio is UNSET else event.kv_cache_ratio,
+        sessions=None if event.sessions is UNSET else event.sessions,
     )

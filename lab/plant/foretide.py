@@ -27,11 +27,14 @@ from models.scaler import Scaler
 class Foretide:
     """One workload.  ``acts`` False: it decides and nothing is carried out."""
 
-    def __init__(self, plant: Plant, spec: AgentScaler, *, acts: bool = True) -> None:
+    def __init__(
+        self, plant: Plant, spec: AgentScaler, *, acts: bool = True, names: bool = True
+    ) -> None:
         """``spec`` holds from the first second on; ``plant`` stands at its begin, a whole one.
 
         Where ``spec`` names several variants they are the plant's, and each is told of, and
-        scaled, by itself.  Raises ``ValueError`` where the plant has others.
+        scaled, by itself; ``names`` False: requests do not say whose they were.  Raises
+        ``ValueError`` where the plant has others.
         """
         self._by_variant = len(spec.spec.variants) > 1
         named = {variant.name for variant in spec.spec.variants}
@@ -45,7 +48,9 @@ class Foretide:
         self.decisions: list[Decision] = []
         self.forecasts: list[Forecast] = []
         self.now = round(plant.begin)
-        self._telemetry = PlantTelemetry(spec.workload, plant, by_variant=self._by_variant)
+        self._telemetry = PlantTelemetry(
+            spec.workload, plant, by_variant=self._by_variant, names=names
+        )
         self._fold = _Fold()
         self._variant: str | None = None
         self._leaving: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """Learned capacity of each variant on the plant, where a workload has a fast and a slow one.
 
 Rule: what is true of a variant is found on fleets of it alone (lab.plant.truth); the learner is
-told of targets and an SLO, and which request was whose, and nothing else.  ``python -m
+told of targets and an SLO, and which request was whose, and nothing else.  Beside it a run in
+which no request says whose it was, so that all replicas count alike.  ``python -m
 lab.plant.mixed [HOURS [WORD]]`` prints the table, of services whose name has WORD in it.
 """
 
@@ -95,8 +96,11 @@ class Mixture:
     replica_hours: float
 
 
-def mix(service: Service, *, hours: float = 6.0, seed: int = 1) -> Mixture:
-    """Let it run for ``hours``: demand swings by half of its mean once an hour."""
+def mix(service: Service, *, hours: float = 6.0, seed: int = 1, names: bool = True) -> Mixture:
+    """Let it run for ``hours``: demand swings by half of its mean once an hour.
+
+    ``names``: requests say whose they were.
+    """
     seconds = round(hours * 3600)
     made = arrivals(
         service,
@@ -105,7 +109,7 @@ def mix(service: Service, *, hours: float = 6.0, seed: int = 1) -> Mixture:
         seed,
     )
     plant = Plant(made, parameters(service, *_variants(service)), seed=seed, begin=BEGIN)
-    run = Foretide(plant, mixed_agent(service))
+    run = Foretide(plant, mixed_agent(service), names=names)
     account = plant.account
     marks = [(0, 0)]
     for second in range(1, seconds + 1):
@@ -155,20 +159,30 @@ def main(hours: float = 6.0, word: str = "") -> None:
     out = sys.stdout
     out.write(
         "| service | requests go | seed | unit | fast: true | learned | slow: true | learned "
-        "| slow requests, all / worst hour | replica-hours |\n"
-        "|---|---|---|---|---|---|---|---|---|---|\n"
+        "| slow requests, all / worst hour | replica-hours "
+        "| counted alike: slow requests | replica-hours |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     )
     asked = [service for service in MIXED if word in service.name]
     for plain, routing in itertools.product(asked, get_args(Routing)):
         service = dataclasses.replace(plain, routing=routing)
         true = true_capacities(service)
         for seed in (1, 2):
-            out.write(row(service, seed, true, mix(service, hours=hours, seed=seed)))
+            found, alike = (
+                mix(service, hours=hours, seed=seed, names=names) for names in (True, False)
+            )
+            out.write(row(service, seed, true, found, alike))
             out.flush()
 
 
-def row(service: Service, seed: int, true: dict[str, dict[Unit, float]], found: Mixture) -> str:
-    """A row of the table."""
+def row(
+    service: Service,
+    seed: int,
+    true: dict[str, dict[Unit, float]],
+    found: Mixture,
+    alike: Mixture,
+) -> str:
+    """A row of the table; ``alike``: what came where no request said whose it was."""
     capacities = [
         f"{true[variant.name][found.unit]:.3g} | {_number(found.learned, variant.name)}"
         for variant in _variants(service)
@@ -176,7 +190,8 @@ def row(service: Service, seed: int, true: dict[str, dict[Unit, float]], found: 
     return (
         f"| {service.name} | {WAYS[service.routing]} | {seed} | {found.unit} "
         f"| {' | '.join(capacities)} | {found.violations:.2%} / {found.worst_hour:.2%} "
-        f"| {found.replica_hours:.1f} |\n"
+        f"| {found.replica_hours:.1f} "
+        f"| {alike.violations:.2%} / {alike.worst_hour:.2%} | {alike.replica_hours:.1f} |\n"
     )
 
 

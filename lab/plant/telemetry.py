@@ -22,14 +22,20 @@ from models.domain.version import version
 class PlantTelemetry:
     """One workload's, of a plant that stands at its begin."""
 
-    def __init__(self, workload: str, plant: Plant, *, by_variant: bool = False) -> None:
-        """``by_variant``: requests and gauges name theirs, and each is reported, all at once."""
+    def __init__(
+        self, workload: str, plant: Plant, *, by_variant: bool = False, names: bool = True
+    ) -> None:
+        """``by_variant``: each is reported, all at once, and requests and gauges name theirs.
+
+        ``names`` False: they do not.
+        """
         self.variant: str | None = None
         """Replicas of this variant are reported, as the platform shows one deployment; None: all.
         """
         self._workload = workload
         self._plant = plant
         self._by_variant = by_variant
+        self._names = by_variant and names
         self._reported: tuple[int, str | None] | None = None
         # Those that stand at the begin started before anybody watched.
         self._known = {pod.uid for pod in plant.pods()}
@@ -88,7 +94,7 @@ class PlantTelemetry:
 
     def _variant(self, event: Finished | Gauge) -> str | UnsetType:
         """What a request or a gauge says of its variant; nothing where none had it."""
-        return event.variant if self._by_variant and event.variant else UNSET
+        return event.variant if self._names and event.variant else UNSET
 
     def _event(self, event: PlantEvent) -> Telemetry:
         workload = self._workload

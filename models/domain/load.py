@@ -26,6 +26,7 @@ class PodGauge(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     gpu_ratio: float | None = None
     gpu_memory_bytes: float | None = None
     kv_cache_ratio: float | None = None
+    sessions: int | None = None
 
 
 class ReplicaGauge(Struct, frozen=True, gc=False, kw_only=True, array_like=True):

@@ -262,10 +262,19 @@ class Drain(Model):
 
     ``budget_seconds``: at once no more replicas than can finish what they have within it; None:
     no limit.  ``pod_deletion_cost``: tell Kubernetes which pods have least to do.
+    ``keep_sessions``: no pod leaves on which a session is not over.
     """
 
     budget_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     pod_deletion_cost: bool = False
+    keep_sessions: bool = False
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Drain:
+        if self.keep_sessions and not self.pod_deletion_cost:
+            msg = "keepSessions needs podDeletionCost: true, or Kubernetes takes any pod"
+            raise ValueError(msg)
+        return self
 
 
 class ScalerSpec(Model):
@@ -314,6 +323,9 @@ class ScalerSpec(Model):
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
             msg = f"variants have the same name twice: {names}"
+            raise ValueError(msg)
+        if self.drain.keep_sessions and len(self.variants) > 1:
+            msg = "drain.keepSessions: pods of several variants are not chosen"
             raise ValueError(msg)
         return self
 

@@ -66,7 +66,10 @@ class Request(Event, frozen=True, gc=False, kw_only=True, tag="request"):
 
 
 class Resource(Event, frozen=True, gc=False, kw_only=True, tag="resource"):
-    """Gauges of one pod at one moment; ``*_ratio`` is 0 to 1 of what the pod has."""
+    """Gauges of one pod at one moment; ``*_ratio`` is 0 to 1 of what the pod has.
+
+    ``sessions`` began on it, and are not over: between two requests as well.
+    """
 
     pod: Label
     cpu_cores: Number | UnsetType = UNSET
@@ -76,6 +79,7 @@ class Resource(Event, frozen=True, gc=False, kw_only=True, tag="resource"):
     queue_depth: Count | UnsetType = UNSET
     in_flight: Count | UnsetType = UNSET
     kv_cache_ratio: Ratio | UnsetType = UNSET
+    sessions: Count | UnsetType = UNSET
     variant: Label | UnsetType = UNSET
 
 

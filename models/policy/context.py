@@ -28,7 +28,8 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     ``silent_s`` how long telemetry has been missing, None: it never came; ``window_s`` the
     scale-in stabilisation where the spec leaves it out; ``limits`` the bounds.
     ``quiet_s`` complete seconds without anything to do, ``event_s`` seconds since something
-    happened; ``in_flight`` requests by pod, and ``ended_per_s`` how many a replica ends;
+    happened; ``in_flight`` requests and ``sessions`` by pod, and ``ended_per_s`` requests that a
+    replica ends;
     ``frozen`` what did harm, ``doublings`` of patience.  Where nobody asked they are as below.
     """
 
@@ -47,6 +48,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     quiet_s: int = 0
     event_s: float | None = None
     in_flight: Mapping[str, int] = {}
+    sessions: Mapping[str, int] = {}
     ended_per_s: float = 0.0
     frozen: Frozen | None = None
     doublings: int = 0

@@ -190,7 +190,8 @@ class _Reading:
             (
                 "drain",
                 spec.spec.drain.pod_deletion_cost and _kinds(spec) == {"StatefulSet"},
-                "pods of a StatefulSet leave by their number: podDeletionCost changes nothing",
+                "pods of a StatefulSet leave by their number: podDeletionCost changes nothing, and "
+                "keepSessions keeps as many pods as have sessions, not those",
             ),
             (
                 "target",

@@ -85,8 +85,10 @@ def test_a_capacity_that_is_unknown_is_said_to_be() -> None:
         replica_hours=12.0,
     )
     true: dict[str, dict[Unit, float]] = {"fast": {"requests": 7.89}, "slow": {"requests": 3.94}}
-    assert row(MIXED[0], 2, true, found).endswith(
-        "| to who is free | 2 | requests | 7.89 | 7.5 | 3.94 | unknown | 0.10% / 0.20% | 12.0 |\n"
+    alike = dataclasses.replace(found, learned={}, violations=0.003, replica_hours=14.0)
+    assert row(MIXED[0], 2, true, found, alike).endswith(
+        "| to who is free | 2 | requests | 7.89 | 7.5 | 3.94 | unknown | 0.10% / 0.20% | 12.0 "
+        "| 0.30% / 0.20% | 14.0 |\n"
     )
 
 

@@ -94,7 +94,8 @@ _CHECKS: Dict[str, Check] = {
     "latency_s": _number(1e6),
     "opens_session": _truth,
     "started_s": _seconds,
-    **dict.fromkeys(("tokens_in", "tokens_out", "queue_depth", "in_flight"), _whole(_COUNT)),
+    **dict.fromkeys(("tokens_in", "tokens_out"), _whole(_COUNT)),
+    **dict.fromkeys(("queue_depth", "in_flight", "sessions"), _whole(_COUNT)),
     **dict.fromkeys(("desired", "ready", "starting"), _whole(_REPLICAS)),
     **dict.fromkeys(("cpu_cores", "memory_bytes", "gpu_memory_bytes"), _number(_LARGEST)),
     **dict.fromkeys(("gpu_ratio", "kv_cache_ratio"), _number(1_000)),
@@ -207,7 +208,10 @@ class Methods:
         return Session(self, {"session": name, **more})
 
     def resource(self, *, pod: Optional[str] = None, **gauges: Any) -> bool:
-        """Gauges of one pod: ``in_flight``, ``queue_depth``, ``gpu_ratio`` and so on."""
+        """Gauges of one pod: ``in_flight``, ``queue_depth``, ``gpu_ratio`` and so on.
+
+        ``sessions`` are those that began on it and are not over, between two requests as well.
+        """
         return self._send("resource", pod=pod, **gauges)
 
     def replicas(
