@@ -2,8 +2,8 @@
 
 Rule: a variant's window is as the workload's, of the requests and pods that name the variant; it
 begins with the second after the one in which a second variant was reported, so that it has all of
-every second that it has anything of.  A second in which others were heard of and it was not is a
-true zero.
+every second that it has anything of (only that begin depends on when the report came).  A second
+in which others were heard of and it was not is a true zero.
 Flow: Window.add -> Parts -> a Window for each variant -> Mix.
 """
 
@@ -83,7 +83,7 @@ class Parts:
 
 def _of(load: Load, name: str, replicas: dict[str, ReplicaGauge]) -> Load:
     """The partial of one variant: nothing, where nobody names it."""
-    if load.variant == name:
+    if name and load.variant == name:
         return msgspec.structs.replace(
             load, tenants={}, replicas=replicas, started_s=(), started_of=()
         )

@@ -137,7 +137,7 @@ class Sums(Counts):
             part.see(event.pod, gauge)
 
     def _replicas(self, event: ReplicaReport, at_us: int) -> None:
-        variant = DEFAULT_VARIANT if event.variant is UNSET else event.variant
+        variant = DEFAULT_VARIANT if event.variant is UNSET else event.variant or DEFAULT_VARIANT
         if event.started_s:
             self.started_s += event.started_s
             self.started_of += (variant,) * len(event.started_s)

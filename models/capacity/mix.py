@@ -17,7 +17,7 @@ from msgspec import Struct
 from models.capacity.asked import learner_for
 from models.capacity.learner import Learner, LearnerState
 from models.capacity.traffic import Traffic, TrafficState
-from models.demand import Unit
+from models.demand import DemandMeter, Unit
 from models.domain.spec import ScalerSpec
 from models.parts import Parts
 from models.serves import Serves
@@ -78,8 +78,8 @@ class Mix:
         """
         changed = self.whole is not None and self.whole.close(through, due=due)
         parts = self._window.parts
-        if parts is None or self.whole is None or len(self._spec.variants) <= 1:
-            if self._apart:
+        if parts is None or len(self._spec.variants) <= 1 or self._unknown():
+            if self._apart or self._traffic.known:
                 self._apart, self._traffic = {}, Traffic()
             return changed
         self._tell_apart(parts)
@@ -88,8 +88,20 @@ class Mix:
             lost = partial(parts.lost, self._window, name)
             learner.close(through, due=due, lost=lost, tries=name in first)
         if due:
-            self._traffic.close(self._window, parts, self.whole.meter, through)
+            self._traffic.close(self._window, parts, self._meter(), through)
         return changed
+
+    def _unknown(self) -> bool:
+        """Whether nothing is known of variants, nor ever will be: not given, and nobody learns."""
+        return self.whole is None and len(self._given()) < len(self._spec.variants)
+
+    def _meter(self) -> DemandMeter:
+        """What the workload's demand is measured by."""
+        if self.whole is not None:
+            return self.whole.meter
+        slo = self._spec.slo
+        patience_s = None if slo is None else slo.latency_seconds
+        return DemandMeter(self._window, self.unit, patience_s=patience_s)
 
     def _tell_apart(self, parts: Parts) -> None:
         """Have a learner for each variant that is told of and not given, in the unit of now."""
@@ -113,7 +125,7 @@ class Mix:
     def capacities(self) -> dict[str, float]:
         """What a replica serves within the SLO, by variant: given or learned, where it is known."""
         learned = {name: held.value for name, held in self._apart.items() if held.value is not None}
-        return self._given() | learned
+        return learned | self._given()
 
     def serves(self) -> Serves | None:
         """What replicas serve; None: it is not known."""
@@ -144,12 +156,12 @@ class Mix:
     def _counted(self, given: Mapping[str, float]) -> dict[str, float] | None:
         """What a replica of each variant counts for; None: not all that are ready are known."""
         names = [variant.name for variant in self._spec.variants]
-        if len(given) == len(names):
-            return dict(given)
-        if not self._apart:
+        given_all = len(given) == len(names)
+        if not self._apart and not given_all:
             return None
         ready = self._ready() & set(names)
-        return self._traffic.counted(names, self.capacities(), ready)
+        counts = self._traffic.counted(names, self.capacities(), ready)
+        return dict(given) if counts is None and given_all else counts
 
     def _ready(self) -> set[str]:
         """Variants that have replicas that serve."""
@@ -195,13 +207,13 @@ class Mix:
     def restore(self, state: MixState) -> None:
         """Take up what was remembered.  Raises ``ValueError`` where it cannot be of this."""
         slo, parts = self._spec.slo, self._window.parts
+        self._traffic = Traffic(state.traffic)
         if slo is None or state.whole is None:
             return
         self.whole = Learner.restored(self._window, slo, state.whole)
         for name, held in state.apart.items():
             if parts is not None and name in parts.windows:
                 self._apart[name] = Learner.restored(parts.windows[name], slo, held)
-        self._traffic = Traffic(state.traffic)
 
 
 NEARLY = 0.95

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.capacity.traffic import Traffic
+from models.capacity import MixState
+from models.capacity.traffic import Traffic, TrafficState
 from models.domain.decision import VariantCapacity
 from models.domain.load import Load, Part, ReplicaGauge
 from models.domain.spec import Variant
@@ -159,13 +160,30 @@ def test_a_bought_replica_is_counted_by_what_the_user_says() -> None:
         by_name={"fast": {"perReplica": 8, "max": 4}, "slow": {"perReplica": 4}},
     )
     world = mixed(spec)
+    world.weight = {"fast": 2.0, "slow": 1.0}
     world.replicas = {"fast": 1, "slow": 1}
     world.minutes(10, 40.0)
     assert world.scaler.learner is None
     assert world.scaler.capacities() == {"fast": 8.0, "slow": 4.0}
     assert world.replicas["fast"] == 4
     assert 8 * 4 + 4 * world.replicas["slow"] >= 40
-    assert "fast: 8 a replica; slow: 4 a replica" in world.decisions[-1].trail[0].why
+    assert "fast: 8 a replica; slow: 4 a replica" in world.decisions[0].trail[0].why
+    # Where each gets the same, the fast ones count for what the slow ones carry, given or not.
+    world.weight["fast"] = 1.0
+    world.minutes(40, 40.0)
+    assert counted(world) == pytest.approx({"fast": 4.0, "slow": 4.0}, rel=0.06)
+    assert "fast: 8 a replica, and counts for " in world.scaler.mix.words()
+
+
+def test_what_is_given_counts_at_once_where_it_was_learned_before() -> None:
+    world = mixed()
+    world.obey = False
+    world.minutes(30, 30.0)
+    assert world.scaler.capacities()["slow"] > 2.5
+    world.scaler.update_spec(
+        agent("fast", "slow", by_name={"slow": {"perReplica": 2}, "fast": {"max": 6}}).spec
+    )
+    assert world.scaler.capacities()["slow"] == 2.0
 
 
 def test_one_that_is_given_counts_beside_one_that_is_learned() -> None:
@@ -323,6 +341,47 @@ def test_the_first_at_its_capacity_says_what_all_count_for() -> None:
     assert traffic.counted(both, {"a": 8.0, "b": 2.0}, both) == pytest.approx({"a": 6.0, "b": 2.0})
     assert traffic.counted(both, {"a": 8.0}, both) is None
     assert traffic.counted(both, {"a": 8.0}, ("a",)) == pytest.approx({"a": 8.0, "b": 8.0})
+
+
+def test_none_counts_for_more_than_it_serves() -> None:
+    traffic = Traffic()
+    both = ("a", "b")
+    traffic._loads = {"a": 1.0}  # Nothing was ever heard of b, or it got twice, or nothing.
+    assert traffic.counted(both, {"a": 8.0, "b": 4.0}, ("a",)) == {"a": 8.0, "b": 4.0}
+    traffic._loads = {"a": 1.0, "b": 2.0}
+    assert traffic.counted(both, {"a": 8.0, "b": 4.0}, ("a",)) == {"a": 8.0, "b": 4.0}
+    traffic._loads = {"a": 1.0, "b": 0.0}
+    assert traffic.counted(both, {"a": 8.0, "b": 0.5}, both) == {"a": 8.0, "b": 0.5}
+    traffic._loads, traffic._surplus = {"a": 1.0, "b": 0.5}, 0.8
+    assert traffic.counted(both, {"a": 8.0, "b": 4.0}, both) == {"a": 8.0, "b": 4.0}
+
+
+def test_a_share_is_the_mean_of_what_was_seen_until_that_is_ten_minutes() -> None:
+    world = Mixed(KNEES, {"fast": 5}, BOTH)
+    world.obey = False
+    world.weight = {"fast": 2.0, "slow": 1.0}
+    world.minutes(20, 30.0)
+    world.replicas["slow"] = 5  # In the midst of a slot.
+    world.minutes(12, 40.0)
+    assert counted(world)["slow"] == pytest.approx(counted(world)["fast"] / 2, rel=0.05)
+
+
+def test_a_variant_without_a_name_has_no_part() -> None:
+    world = Mixed({"": 8.0, "slow": 4.0}, {"": 5, "slow": 5}, agent("fast", "slow"))
+    world.named = 0.0
+    world.minutes(2, 30.0)
+    parts = world.scaler.window.parts
+    assert parts is not None
+    assert parts.windows[""].held("finished") == 0
+
+
+def test_without_an_slo_the_traffic_is_forgotten_at_once_by_who_lives_on_too() -> None:
+    world = mixed()
+    world.minutes(30, 40.0)
+    world.respec(agent("fast", "slow", slo=None))
+    world.minutes(1, 40.0)
+    assert not world.scaler.mix._traffic.known
+    assert world.scaler.mix.state() == MixState(whole=None, apart={}, traffic=TrafficState())
 
 
 def test_a_part_may_say_nothing() -> None:
