@@ -18,13 +18,21 @@ Requests come from outside; concurrency has the queue in it that it should foret
 
 def learner_for(window: Window, spec: ScalerSpec) -> Learner | None:
     """Who learns the capacity; None: it is given, or there is no SLO to say what capacity is."""
-    demand, slo = spec.demand, spec.slo
-    if demand.per_replica is not None or slo is None or _all_given(spec):
+    if spec.slo is None or _given(spec):
         return None
-    said = "unit" in demand.model_fields_set or any(each.per_replica for each in spec.variants)
-    units = (demand.unit,) if said else UNITS
-    return Learner(window, slo, units)
+    return Learner(window, spec.slo, units_of(spec))
 
 
-def _all_given(spec: ScalerSpec) -> bool:
-    return bool(spec.variants) and all(each.per_replica for each in spec.variants)
+def units_of(spec: ScalerSpec) -> tuple[Unit, ...]:
+    """The unit of demand; several: it is learned which.
+
+    A number that is given is in the unit that is, or is the default.
+    """
+    said = "unit" in spec.demand.model_fields_set or any(each.per_replica for each in spec.variants)
+    return (spec.demand.unit,) if said or spec.slo is None or _given(spec) else UNITS
+
+
+def _given(spec: ScalerSpec) -> bool:
+    """Whether a number is given for every replica."""
+    all_are = bool(spec.variants) and all(each.per_replica for each in spec.variants)
+    return spec.demand.per_replica is not None or all_are

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import yaml
 
+from models.capacity.asked import units_of
 from models.domain.spec import AgentScaler, Pool
 from models.policy.tolerance import DOWN_DEFAULT
 
@@ -26,11 +27,8 @@ LEARNED = {
 def effective(spec: AgentScaler | Pool) -> str:
     """The spec as YAML with defaults; what is unset is a comment that says what holds."""
     content = spec.model_dump(mode="json", by_alias=True, exclude_none=False)
-    if isinstance(spec, AgentScaler):
-        demand = spec.spec.demand
-        learned = demand.per_replica is None and spec.spec.slo is not None
-        if learned and "unit" not in demand.model_fields_set:
-            content["spec"]["demand"]["unit"] = None
+    if isinstance(spec, AgentScaler) and len(units_of(spec.spec)) > 1:
+        content["spec"]["demand"]["unit"] = None
     lines = []
     for line in yaml.safe_dump(content, sort_keys=False).splitlines():
         name, _, value = line.partition(":")

@@ -162,6 +162,18 @@ def test_what_is_left_out_of_demand_is_learned(tmp_path: Path) -> None:
     assert "unit: concurrency" in effective(read_specs([path]).scalers[0])
 
 
+def test_what_is_given_of_one_variant_is_in_the_units_default(tmp_path: Path) -> None:
+    path = tmp_path / "bot.yaml"
+    variants = "variants: [{name: a, target: {name: a}%s}, {name: b, target: {name: b}}]"
+    for given, shown in (("", "# unit: learned"), (", perReplica: 8", "unit: concurrency")):
+        path.write_text(
+            "apiVersion: foretide.dev/v1alpha1\nkind: AgentScaler\n"
+            "metadata: {name: bot, namespace: prod}\n"
+            f"spec:\n  {variants % given}\n  slo: {{latencySeconds: 2}}\n"
+        )
+        assert shown in effective(read_specs([path]).scalers[0])
+
+
 def test_check_exits_by_what_it_found(tmp_path: Path) -> None:
     runner = CliRunner()
     assert runner.invoke(group, ["check", str(EXAMPLES)]).exit_code == 0
