@@ -12,10 +12,12 @@ from msgspec import Struct
 
 from models.domain.load import Load, PodGauge
 from models.domain.spec import ScalerSpec
+from models.edge import NOWHERE, Edge
 from models.effect import Effect, EffectState, Frozen
 from models.in_system import FRESH_S
 from models.policy.drain import LEFT_S
 from models.policy.limits import Limits
+from models.policy.tolerance import down
 from models.quiet import Quiet, QuietState
 from models.swings import Swings
 from models.window import Window
@@ -36,12 +38,23 @@ class ConditionsState(Struct, frozen=True, array_like=True):
     quiet: QuietState | None = None
     effect: EffectState | None = None
     swings: Swings = NONE
+    edge: Edge = NOWHERE
 
 
 class Conditions:
     """Of one workload."""
 
-    __slots__ = ("_event_s", "_heard", "_spec", "_window", "effect", "limits", "quiet", "swings")
+    __slots__ = (
+        "_event_s",
+        "_heard",
+        "_spec",
+        "_window",
+        "edge",
+        "effect",
+        "limits",
+        "quiet",
+        "swings",
+    )
 
     def __init__(self, spec: ScalerSpec, window: Window) -> None:
         """Nothing has happened yet."""
@@ -53,6 +66,7 @@ class Conditions:
         self.effect: Effect | None = None
         """Where there is an SLO to tell good from bad by."""
         self.swings = NONE
+        self.edge = NOWHERE
         self.respec(spec)
 
     def respec(self, spec: ScalerSpec) -> None:
@@ -80,8 +94,15 @@ class Conditions:
             self.quiet.missed(known)
             self._heard = None
 
-    def step(self, through: int) -> None:
-        """A step of the learner's grid is over with second ``through``."""
+    def step(self, through: int, asked: float | None) -> None:
+        """A step of the learner's grid is over with second ``through``.
+
+        ``asked``: replicas that are asked for, on average and not rounded; None: not known.
+        """
+        if self.edge.tried:
+            self.edge = (
+                NOWHERE if asked is None else self.edge.near(asked, down(self._spec.behavior))
+            )
         slo = self._spec.slo
         if self.effect is not None and slo is not None:
             ready = sum(gauge.ready for gauge in self._window.replicas.values())
@@ -94,12 +115,16 @@ class Conditions:
             self.quiet.late(load)
             self._heard = None
 
-    def ordered(self, at: float, before: int, after: int, window_s: float) -> None:
+    def ordered(
+        self, at: float, before: int, after: int, window_s: float, asked: float | None
+    ) -> None:
         """A decision was sent, to go from ``before`` to ``after``.
 
-        ``window_s``: how long scale-in is stabilised for.
+        ``window_s``: how long scale-in is stabilised for; ``asked`` as for ``step``.
         """
         self.swings = self.swings.after(at, before, after, window_s)
+        if asked is not None:
+            self.edge = self.edge.after(asked, before, after)
         slo = self._spec.slo
         if self.effect is not None and slo is not None and self._spec.mode == "Active":
             self.effect.begin(at, before, after, self._window, slo.latency_seconds)
@@ -199,11 +224,12 @@ class Conditions:
             quiet=None if self.quiet is None else self.quiet.state(),
             effect=None if self.effect is None else self.effect.state(),
             swings=self.swings,
+            edge=self.edge,
         )
 
     def restore(self, state: ConditionsState) -> None:
         """Take up what was remembered, as far as the spec asks for it."""
-        self.swings = state.swings
+        self.swings, self.edge = state.swings, state.edge
         if self.quiet is not None and state.quiet is not None:
             self.quiet = Quiet.restored(state.quiet)
             self._heard = None

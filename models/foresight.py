@@ -19,7 +19,7 @@ from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState, Outlook
 from models.grid import STEP_S
 from models.policy.limits import Limits
-from models.policy.tolerance import DOWN_DEFAULT
+from models.policy.tolerance import down
 from models.sizing import Sizing, SizingState, Stride
 
 LEVEL = 0.95
@@ -89,7 +89,6 @@ class Foresight:
         reported = demand.window.replicas.values()
         ready = sum(gauge.ready for gauge in reported) if reported else None
         stood, self._stood = self._stood, ready
-        tolerance = spec.behavior.scale_down.tolerance
         centre, scale = self._expected(outlook)
         limits = given.limits.at(float(demand.end_of(step)), given.horizon_s)
         self.sizing.close(
@@ -105,7 +104,7 @@ class Foresight:
                 capacity=given.capacity,
                 least=limits.min,
                 most=limits.max,
-                tolerance=DOWN_DEFAULT if tolerance is None else tolerance,
+                tolerance=down(spec.behavior),
                 budget=BUDGET if spec.slo is None else spec.slo.violations,
                 desired=sum(gauge.desired for gauge in reported) if reported else None,
                 ready=ready if stood is None or ready is None else min(ready, stood),
@@ -136,6 +135,11 @@ class Foresight:
         """Whether sizing has closed the newest step; not where its capacity was unknown."""
         outlook = self.forecaster.outlook
         return outlook is not None and self.sizing.step == outlook.step
+
+    @property
+    def asked(self) -> float | None:
+        """Replicas that are asked for on average, not rounded; None where that is not known."""
+        return self.sizing.asked if self.sized else None
 
     def record(self, workload: str, demand: DemandMeter) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.

@@ -153,7 +153,7 @@ class Scaler:
         steps = self.foresight.due(self.demand, through)
         ended = bool(steps) and self.foresight.close(steps, self._given())
         if ended:
-            self.conditions.step(through)
+            self.conditions.step(through, self.foresight.asked)
         if self.mix.close(through, due=ended):
             self._measure(self.spec)
         return ended
@@ -265,6 +265,7 @@ class Scaler:
             ended_per_s=conditions.ended_per_s(stand.ready),
             frozen=conditions.frozen,
             doublings=conditions.swings.doublings(now),
+            edge=conditions.edge,
         )
 
     @property
@@ -304,7 +305,7 @@ class Scaler:
         self.past.said(decision)
         if after != before:
             window_s = down_window_s(self.spec, self._window_s)
-            self.conditions.ordered(decision.at, before, after, window_s)
+            self.conditions.ordered(decision.at, before, after, window_s, self.foresight.asked)
             rates_s = longest_s(self.spec.behavior)
             kept_s = max(by_latency.STEP_S, self.conditions.kept_s(), rates_s)
             self.past.ordered(decision.at, before, after, kept_s)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from models.domain.decision import Reason
 from models.domain.spec import ScalerSpec
+from models.edge import NOWHERE, Edge
 from models.effect import Frozen
 from models.policy.limits import Bounds
 from models.policy.wishes import Wishes
@@ -30,7 +31,8 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     ``quiet_s`` complete seconds without anything to do, ``event_s`` seconds since something
     happened; ``in_flight`` requests and ``sessions`` by pod, and ``ended_per_s`` requests that a
     replica ends;
-    ``frozen`` what did harm, ``doublings`` of patience.  Where nobody asked they are as below.
+    ``frozen`` what did harm, ``doublings`` of patience, ``edge`` below which
+    no small scale-in goes.  Where nobody asked they are as below.
     """
 
     now: float
@@ -52,6 +54,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     ended_per_s: float = 0.0
     frozen: Frozen | None = None
     doublings: int = 0
+    edge: Edge = NOWHERE
 
     @property
     def missing(self) -> bool:

@@ -15,9 +15,15 @@ DOWN_DEFAULT = 0.05
 
 def limit_of(replicas: int, current: int, behavior: Behavior) -> float:
     """The tolerance in the direction from ``current`` to ``replicas``, a share of ``current``."""
-    up = replicas > current
-    given = (behavior.scale_up if up else behavior.scale_down).tolerance
-    return given if given is not None else (0.0 if up else DOWN_DEFAULT)
+    if replicas <= current:
+        return down(behavior)
+    return behavior.scale_up.tolerance or 0.0
+
+
+def down(behavior: Behavior) -> float:
+    """The tolerance for scale-in, a share."""
+    given = behavior.scale_down.tolerance
+    return DOWN_DEFAULT if given is None else given
 
 
 def tolerated(replicas: int, current: int, behavior: Behavior) -> bool:

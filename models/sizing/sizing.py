@@ -31,6 +31,9 @@ FIRST = numbered(1, 5)
 RECENT = 0.05
 """Of a step in means of the last minutes."""
 
+ASKED_S = 600
+"""What is asked for is averaged over so long, so that minutes that differ do not move it."""
+
 LEAST_REQUESTS = 1e-6
 """In a step, of the last minutes: fewer are none."""
 
@@ -51,6 +54,7 @@ class SizingState(Struct, frozen=True, array_like=True):
     ramp: RampState
     plants: PlantsState | None
     ledger: LedgerState | None
+    asked: float = 0.0
 
 
 class Sizing:
@@ -68,6 +72,7 @@ class Sizing:
         "_steps",
         "_usual",
         "_warm",
+        "asked",
         "now",
         "standing",
         "step",
@@ -93,6 +98,8 @@ class Sizing:
         self.now = 0.0
         """Demand there is, noise averaged out, at the end of the last step."""
         self.standing: Standing | None = None
+        self.asked = 0.0
+        """Replicas that the followed candidate asks for, not rounded; a mean of ten minutes."""
 
     @property
     def margin(self) -> float:
@@ -146,6 +153,8 @@ class Sizing:
             ledger.add(self.now, ready, plants.asked, stride.capacity, averaged_steps)
         scale = self.scale(stride.centre, stride.scale, stride.patience_steps)
         wanted = np.maximum(stride.centre + MARGINS * scale, max(self.now, self.projected))
+        asked = float(wanted[self._followed % len(MARGINS)]) / stride.capacity
+        self.asked += (asked - self.asked) * self._share()
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
         moved = plants.ask(
             np.clip(wishes, stride.least, stride.most).astype(np.float32),
@@ -170,6 +179,10 @@ class Sizing:
                 budget_left(stride.budget, self._real.spent(stride.step)),
                 row,
             )
+
+    def _share(self) -> float:
+        """Of a step in ``asked``: all of it where what came before was asked for while cold."""
+        return 1.0 if not self._steps or self._warm == 1 else self._step_s / ASKED_S
 
     def _present(self, stride: Stride) -> tuple[float, int]:
         """Mean demand of the newest steps, and of how many.
@@ -247,6 +260,7 @@ class Sizing:
             ramp=self._ramp.state(),
             plants=None if self._plants is None else self._plants.state(),
             ledger=None if self._ledger is None else self._ledger.state(),
+            asked=self.asked,
         )
 
     @classmethod
@@ -256,7 +270,7 @@ class Sizing:
         made._steps, made.step, made._warm = state.steps, state.step, state.warm
         made._usual, made._level = state.usual
         made._followed = state.followed
-        made.now, made.standing = state.now, state.standing
+        made.now, made.standing, made.asked = state.now, state.standing, state.asked
         made._saturated = state.saturated
         made._real = Real.restored(step_s, state.real)
         made._ramp = Ramp.restored(step_s, state.ramp)
