@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from models.domain.load import Load, PodGauge
 from models.domain.spec import ScalerSpec
-from models.edge import NOWHERE, Edge
+from models.edge import NOWHERE, Asked, Edge
 from models.effect import Effect, EffectState, Frozen
 from models.in_system import FRESH_S
 from models.policy.drain import LEFT_S
@@ -116,15 +116,16 @@ class Conditions:
             self._heard = None
 
     def ordered(
-        self, at: float, before: int, after: int, window_s: float, asked: float | None
+        self, at: float, before: int, after: int, window_s: float, asked: Asked | None
     ) -> None:
         """A decision was sent, to go from ``before`` to ``after``.
 
-        ``window_s``: how long scale-in is stabilised for; ``asked`` as for ``step``.
+        ``window_s``: how long scale-in is stabilised for; ``asked``: None: not known.
         """
         self.swings = self.swings.after(at, before, after, window_s)
         if asked is not None:
-            self.edge = self.edge.after(asked, before, after)
+            tolerance = down(self._spec.behavior)
+            self.edge = self.edge.after(asked, before, after, tolerance)
         slo = self._spec.slo
         if self.effect is not None and slo is not None and self._spec.mode == "Active":
             self.effect.begin(at, before, after, self._window, slo.latency_seconds)

@@ -17,6 +17,7 @@ from models.domain.decision import Cause, Decision, Hold, Reason, State
 from models.domain.forecast import Forecast
 from models.domain.load import Load
 from models.domain.spec import ScalerSpec, Variant
+from models.edge import Asked
 from models.explanation import Explained, Known, verdict
 from models.forecasting.outlook import ForecasterState
 from models.foresight import Foresight, Given
@@ -305,10 +306,18 @@ class Scaler:
         self.past.said(decision)
         if after != before:
             window_s = down_window_s(self.spec, self._window_s)
-            self.conditions.ordered(decision.at, before, after, window_s, self.foresight.asked)
+            self.conditions.ordered(decision.at, before, after, window_s, self._asked_for(before))
             rates_s = longest_s(self.spec.behavior)
             kept_s = max(by_latency.STEP_S, self.conditions.kept_s(), rates_s)
             self.past.ordered(decision.at, before, after, kept_s)
+
+    def _asked_for(self, current: int) -> Asked | None:
+        """Replicas that demand asks for, not rounded; None: not known."""
+        mean, serves = self.foresight.asked, self.mix.serves()
+        if mean is None or serves is None:
+            return None
+        wished = by_demand.wanted(self.demand, self.foresight, serves, self._closed, current, 0)
+        return None if wished is None else Asked(mean, wished.value / serves.each)
 
     def _terms(self) -> Terms:
         """What a wish is told with."""
