@@ -18,6 +18,7 @@ from models import sketch
 from models.domain.decision import Decision
 from models.domain.load import Load, Progress, ReplicaGauge, SourceProgress
 from models.domain.spec import AgentScaler
+from models.edge import Edge
 from models.fleet import Fleet
 from models.policy import GUARDS, Context, Wishes
 from models.policy.limits import Limits
@@ -210,6 +211,7 @@ counts = st.integers(0, 40)
     pause=st.sampled_from([{}, {"scaleIn": True}, {"scaleOut": True}, {"replicas": 9}]),
     quiet=st.sampled_from([(0, None), (0, 0.0), (60, 60.0), (900, 900.0)]),
     doublings=st.integers(0, 3),
+    edge=st.builds(Edge, st.just(20.0), counts, counts),
     drain=st.sampled_from([{}, {"budgetSeconds": 20}]),
 )
 def test_a_larger_wish_never_comes_out_smaller(
@@ -224,6 +226,7 @@ def test_a_larger_wish_never_comes_out_smaller(
     pause: dict[str, Any],
     quiet: tuple[int, float | None],
     doublings: int,
+    edge: Edge,
     drain: dict[str, Any],
 ) -> None:
     """Behind all guards, with the same past: and within the bounds."""
@@ -253,6 +256,7 @@ def test_a_larger_wish_never_comes_out_smaller(
         in_flight={"a": 0, "b": 3, "c": 100},
         ended_per_s=1.0,
         doublings=doublings,
+        edge=edge,
     )
     out = []
     for wish in sorted(wishes):
@@ -285,6 +289,7 @@ def test_every_guard_says_its_name_and_leaves_its_context_as_it_is(guard: Any) -
         scaled=[(990.0, 7, 5)],
         limits=Limits(spec).at(1000.0, 40.0),
         doublings=2,
+        edge=Edge(4.5, 5, 5),
     )
     for wish in (0, 4, 5, 6, 90):
         mark = guard(wish, context)
