@@ -94,19 +94,18 @@ class Conditions:
             self.quiet.missed(known)
             self._heard = None
 
-    def step(self, through: int, asked: float | None) -> None:
+    def step(self, through: int, asked: Asked | None) -> None:
         """A step of the learner's grid is over with second ``through``.
 
-        ``asked``: replicas that are asked for, on average and not rounded; None: not known.
+        ``asked``: replicas that are asked for; None: not known.
         """
-        if self.edge.tried:
-            self.edge = (
-                NOWHERE if asked is None else self.edge.near(asked, down(self._spec.behavior))
-            )
+        now, edge = through + 1.0, self.edge
+        if edge is not NOWHERE:
+            tolerance = down(self._spec.behavior)
+            self.edge = NOWHERE if asked is None else edge.step(now, asked, tolerance)
         slo = self._spec.slo
         if self.effect is not None and slo is not None:
             ready = sum(gauge.ready for gauge in self._window.replicas.values())
-            now = through + 1.0
             self.effect.step(now, ready, self._window, slo.latency_seconds, slo.violations)
 
     def late(self, load: Load) -> None:
@@ -120,12 +119,12 @@ class Conditions:
     ) -> None:
         """A decision was sent, to go from ``before`` to ``after``.
 
-        ``window_s``: how long scale-in is stabilised for; ``asked``: None: not known.
+        ``window_s``: how long scale-in is stabilised for; ``asked`` is as for ``step``.
         """
         self.swings = self.swings.after(at, before, after, window_s)
         if asked is not None:
             tolerance = down(self._spec.behavior)
-            self.edge = self.edge.after(asked, before, after, tolerance)
+            self.edge = self.edge.after(at, asked, before, after, tolerance)
         slo = self._spec.slo
         if self.effect is not None and slo is not None and self._spec.mode == "Active":
             self.effect.begin(at, before, after, self._window, slo.latency_seconds)

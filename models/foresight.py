@@ -14,6 +14,7 @@ from models import sketch
 from models.demand import DemandMeter
 from models.domain.forecast import Forecast
 from models.domain.spec import ScalerSpec
+from models.edge import Asked
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState, Outlook
@@ -137,9 +138,9 @@ class Foresight:
         return outlook is not None and self.sizing.step == outlook.step
 
     @property
-    def asked(self) -> float | None:
-        """Replicas that are asked for on average, not rounded; None where that is not known."""
-        return self.sizing.asked if self.sized else None
+    def asked(self) -> Asked | None:
+        """Replicas that are asked for when a step has ended; None where that is not known."""
+        return Asked(self.sizing.asked, self.sizing.asking) if self.sized else None
 
     def record(self, workload: str, demand: DemandMeter) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.

@@ -312,12 +312,12 @@ class Scaler:
             self.past.ordered(decision.at, before, after, kept_s)
 
     def _asked_for(self, current: int) -> Asked | None:
-        """Replicas that demand asks for, not rounded; None: not known."""
-        mean, serves = self.foresight.asked, self.mix.serves()
-        if mean is None or serves is None:
+        """Replicas that demand asks for at this moment; None: not known."""
+        asked, serves = self.foresight.asked, self.mix.serves()
+        if asked is None or serves is None:
             return None
         wished = by_demand.wanted(self.demand, self.foresight, serves, self._closed, current, 0)
-        return None if wished is None else Asked(mean, wished.value / serves.each)
+        return None if wished is None else Asked(asked.mean, wished.value / serves.each)
 
     def _terms(self) -> Terms:
         """What a wish is told with."""

@@ -54,7 +54,8 @@ class SizingState(Struct, frozen=True, array_like=True):
     ramp: RampState
     plants: PlantsState | None
     ledger: LedgerState | None
-    asked: float = 0.0
+    asked: tuple[float, float] = (0.0, 0.0)
+    """Replicas asked for, not rounded: the mean of ten minutes, and of the newest step."""
 
 
 class Sizing:
@@ -73,6 +74,7 @@ class Sizing:
         "_usual",
         "_warm",
         "asked",
+        "asking",
         "now",
         "standing",
         "step",
@@ -100,6 +102,8 @@ class Sizing:
         self.standing: Standing | None = None
         self.asked = 0.0
         """Replicas that the followed candidate asks for, not rounded; a mean of ten minutes."""
+        self.asking = 0.0
+        """The same of the newest step."""
 
     @property
     def margin(self) -> float:
@@ -153,8 +157,8 @@ class Sizing:
             ledger.add(self.now, ready, plants.asked, stride.capacity, averaged_steps)
         scale = self.scale(stride.centre, stride.scale, stride.patience_steps)
         wanted = np.maximum(stride.centre + MARGINS * scale, max(self.now, self.projected))
-        asked = float(wanted[self._followed % len(MARGINS)]) / stride.capacity
-        self.asked += (asked - self.asked) * self._share()
+        self.asking = float(wanted[self._followed % len(MARGINS)]) / stride.capacity
+        self.asked += (self.asking - self.asked) * self._share()
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
         moved = plants.ask(
             np.clip(wishes, stride.least, stride.most).astype(np.float32),
@@ -260,7 +264,7 @@ class Sizing:
             ramp=self._ramp.state(),
             plants=None if self._plants is None else self._plants.state(),
             ledger=None if self._ledger is None else self._ledger.state(),
-            asked=self.asked,
+            asked=(self.asked, self.asking),
         )
 
     @classmethod
@@ -270,7 +274,8 @@ class Sizing:
         made._steps, made.step, made._warm = state.steps, state.step, state.warm
         made._usual, made._level = state.usual
         made._followed = state.followed
-        made.now, made.standing, made.asked = state.now, state.standing, state.asked
+        made.now, made.standing = state.now, state.standing
+        made.asked, made.asking = state.asked
         made._saturated = state.saturated
         made._real = Real.restored(step_s, state.real)
         made._ramp = Ramp.restored(step_s, state.ramp)
