@@ -10,7 +10,6 @@ from __future__ import annotations
 from models.domain.decision import Reason
 from models.policy.context import Context, Mark
 from models.policy.stabilization import down_window_s
-from models.policy.tolerance import down
 from models.swings import small
 
 
@@ -47,15 +46,14 @@ def _waited(replicas: int, context: Context) -> Mark | None:
 
 
 def _held(replicas: int, context: Context) -> Mark | None:
-    edge = context.edge
-    kept = min(edge.held, context.current)
+    held = context.edge.held
+    kept = min(held, context.current)
     if kept <= replicas:
         return None
-    least = edge.asked * (1.0 - down(context.spec.behavior))
     return Mark(
         replicas=kept,
-        why=f"fewer than {edge.held} were tried and taken back; again when {least:.1f} are needed",
+        why=f"fewer than {held} were tried and taken back, and as much is asked for",
         reason=Reason.SCALE_DOWN_STABILIZATION,
         constraint="edge",
-        limit=least,
+        limit=held,
     )

@@ -2,91 +2,131 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from models.domain.decision import Reason
-from models.edge import NOWHERE, Asked, Edge
+from models.edge import HELD_MOST_S, HELD_S, NOWHERE, Asked, Edge
 from models.policy.damping import damping
 from models.policy.wishes import Wishes
 from models.sizing import Sizing
 from tests.models.test_policy import after, context
+from tests.models.test_policy_flapping import Change, simulated
 from tests.models.test_sizing import stride
 
 TOLERANCE = 0.05
+AT = 1_000_000.0
+HOUR = 3600
 
 
-def at(asked: float, newest: float | None = None) -> Asked:
-    return Asked(asked, asked if newest is None else newest)
+def asked(mean: float, newest: float | None = None) -> Asked:
+    return Asked(mean, mean if newest is None else newest)
+
+
+def changed(edge: Edge, now: Asked, before: int, replicas: int, at: float = AT) -> Edge:
+    return edge.after(at, now, before, replicas, TOLERANCE)
+
+
+TRIED = changed(NOWHERE, asked(30.6), 33, 31)
 
 
 def test_what_was_taken_back_is_held_and_no_more_than_that() -> None:
-    tried = NOWHERE.after(at(30.6), 33, 31, TOLERANCE)
-    assert tried == Edge(30.6, 33, 0)
-    back = tried.after(at(30.7, 31.1), 31, 32, TOLERANCE)
-    assert back == Edge(30.6, 33, 32)
-    assert back.after(at(30.8, 32.1), 32, 33, TOLERANCE) == Edge(30.6, 33, 33)
+    assert Edge(30.6, tried=33, times=1) == TRIED
+    back = changed(TRIED, asked(30.7, 31.1), 31, 32)
+    assert back == Edge(30.6, tried=33, times=1, held=32, until=AT + HELD_S)
+    assert changed(back, asked(30.8, 32.1), 32, 33).held == 33
 
 
 def test_one_scale_in_after_another_is_tried_from_where_it_began() -> None:
-    found = NOWHERE.after(at(30.6), 33, 32, TOLERANCE).after(at(30.0), 32, 31, TOLERANCE)
-    assert found == Edge(30.6, 33, 0)
+    found = changed(changed(NOWHERE, asked(30.6), 33, 32), asked(30.0), 32, 31)
+    assert (found.asked, found.tried, found.held) == (30.6, 33, 0)
 
 
 @pytest.mark.parametrize(
-    ("asked", "before", "replicas"),
+    ("now", "before", "replicas"),
     [
-        (at(30.6), 31, 34),  # More than there were before is no way back.
-        (at(30.6, 32.2), 31, 32),  # 5 % more than the mean at this moment: no noise, but a rise.
-        (at(30.6), 31, 36),  # Large.
-        (at(30.6), 31, 25),
+        (asked(30.6, 32.2), 31, 32),  # 5 % more than the mean at this moment: no noise, but a rise.
+        (asked(30.6, 30.9), 31, 32),  # Nobody asked for it: it was a bound, or an effect.
+        (asked(30.6, 32.0), 31, 36),  # Large.
+        (asked(30.6, 30.6), 31, 25),
     ],
 )
-def test_what_is_no_way_back_holds_nothing(asked: Asked, before: int, replicas: int) -> None:
-    tried = NOWHERE.after(at(30.6), 33, 31, TOLERANCE)
-    assert tried.after(asked, before, replicas, TOLERANCE) == tried
-    assert NOWHERE.after(at(30.6), 31, 32, TOLERANCE) == NOWHERE
+def test_what_demand_does_not_take_back_holds_nothing(
+    now: Asked, before: int, replicas: int
+) -> None:
+    assert changed(TRIED, now, before, replicas) == TRIED
+
+
+def test_no_more_is_held_than_was_given_up() -> None:
+    found = changed(TRIED, asked(31.9, 33.4), 31, 34)
+    assert found.held == 33
+    assert changed(NOWHERE, asked(30.6, 31.5), 31, 32) == NOWHERE
 
 
 @pytest.mark.parametrize(
-    ("asked", "stands"),
-    [(20.0, True), (19.01, True), (20.99, True), (18.99, False), (21.01, False)],
+    ("mean", "stands"), [(20.0, True), (19.01, True), (20.99, True), (18.99, False), (21.01, False)]
 )
-def test_it_stands_while_as_much_is_asked_for(asked: float, *, stands: bool) -> None:
-    edge = Edge(20.0, 22, 22)
-    assert edge.near(asked, TOLERANCE) == (edge if stands else NOWHERE)
-    assert NOWHERE.near(asked, TOLERANCE) == NOWHERE
+def test_it_stands_while_as_much_is_asked_for(mean: float, *, stands: bool) -> None:
+    edge = Edge(20.0, tried=22, times=1, held=22, until=AT + 1)
+    assert edge.step(AT, asked(mean), TOLERANCE) == (edge if stands else NOWHERE)
+    assert NOWHERE.step(AT, asked(mean), TOLERANCE) == NOWHERE
+
+
+def test_what_nobody_asks_for_is_given_up_one_by_one() -> None:
+    edge = changed(TRIED, asked(30.6, 32.1), 31, 33)
+    assert edge.step(AT + HELD_S - 1, asked(30.6, 32.0), TOLERANCE).held == 33
+    wanted = edge.step(AT + HELD_S - 1, asked(30.6, 32.1), TOLERANCE)
+    assert (wanted.held, wanted.until) == (33, AT + HELD_S - 1 + HELD_S)
+    for number in range(1, 4):
+        edge = edge.step(AT + number * HELD_S, asked(30.6, 29.0), TOLERANCE)
+        assert edge.held == 33 - number
+
+
+def test_patience_doubles_with_each_scale_in_up_to_a_day() -> None:
+    edge, now = NOWHERE, AT
+    for number in range(8):
+        edge = changed(changed(edge, asked(30.6), 32, 31, now), asked(30.6, 31.5), 31, 32, now)
+        assert edge.until - now == min(HELD_S * 2**number, HELD_MOST_S)
+        now = edge.until
+        edge = edge.step(now, asked(30.6), TOLERANCE)
+        assert edge.held == 31
 
 
 @pytest.mark.parametrize(
-    ("edge", "wish", "kept"),
+    ("held", "current", "wish", "kept"),
     [
-        (Edge(30.6, 33, 33), 32, 33),
-        (Edge(30.6, 33, 32), 31, 32),
-        (Edge(30.6, 33, 0), 31, 31),  # Tried, and not taken back.
-        (Edge(30.6, 33, 33), 29, 29),  # More than a tenth fewer is no noise.
-        (Edge(30.6, 40, 40), 32, 33),  # Of what there is.
-        (Edge(30.6, 33, 33), 35, 35),
+        (33, 33, 32, 33),
+        (32, 33, 31, 32),
+        (0, 33, 31, 31),  # Tried, and not taken back.
+        (33, 33, 29, 29),  # More than a tenth fewer is no noise.
+        (40, 33, 32, 33),  # Of what there is.
+        (33, 33, 35, 35),
+        (33, 36, 33, 33),
     ],
 )
-def test_the_guard(edge: Edge, wish: int, kept: int) -> None:
-    mark = damping(wish, context(33, edge=edge))
+def test_the_guard(held: int, current: int, wish: int, kept: int) -> None:
+    edge = Edge(30.6, tried=40, times=1, held=held, until=AT)
+    mark = damping(wish, context(current, edge=edge))
     assert after(mark, wish) == kept
     if mark is not None:
         assert (mark.reason, mark.constraint) == (Reason.SCALE_DOWN_STABILIZATION, "edge")
-        assert mark.limit == pytest.approx(30.6 * 0.95)
-        assert "29.1" in mark.why
+        assert mark.limit == held
     own = {"scaleDown": {"stabilizationWindowSeconds": 60}}
-    assert damping(wish, context(33, edge=edge, behavior=own)) is None
+    assert damping(wish, context(current, edge=edge, behavior=own)) is None
 
 
-def test_of_swings_and_an_edge_the_one_that_keeps_more_is_told() -> None:
-    wished = Wishes([(700.0, 33), (999.0, 30)])
-    for held, constraint in ((31, "swings"), (33, "swings"), (32, "edge")):
-        past = wished if constraint == "swings" else Wishes([(700.0, 31), (999.0, 30)])
-        found = context(33, edge=Edge(30.6, 33, held), doublings=2, wished=past)
-        mark = damping(30, found)
-        assert mark is not None
-        assert mark.constraint == constraint
+@pytest.mark.parametrize(
+    ("wished", "held", "constraint", "kept"),
+    [(33, 31, "swings", 33), (33, 33, "swings", 33), (31, 32, "edge", 32), (30, 32, "edge", 32)],
+)
+def test_of_swings_and_an_edge_the_one_that_keeps_more_is_told(
+    wished: int, held: int, constraint: str, kept: int
+) -> None:
+    past = Wishes([(700.0, wished), (999.0, 30)])
+    edge = Edge(30.6, tried=33, times=1, held=held, until=AT)
+    mark = damping(30, context(33, edge=edge, doublings=2, wished=past))
+    assert mark is not None
+    assert (mark.constraint, mark.replicas) == (constraint, kept)
 
 
 def test_what_is_asked_for_is_a_mean_of_ten_minutes_without_the_cold_ones() -> None:
@@ -98,6 +138,34 @@ def test_what_is_asked_for_is_a_mean_of_ten_minutes_without_the_cold_ones() -> N
     assert sizing.asked == pytest.approx(11.0)  # Margin 2.5; what was asked for while cold is over.
     for step in range(11, 71):
         sizing.close(stride(100.0, step=step, centre=110.0, scale=4.0, capacity=10.0))
+    assert sizing.asking == pytest.approx(12.0)
     # Ten minutes later: 12 but for a little less than 1/e of what it is off.
     assert 12.0 - sizing.asked == pytest.approx((59 / 60) ** 60)
-    assert Sizing.restored(10, sizing.state()).asked == sizing.asked
+    restored = Sizing.restored(10, sizing.state())
+    assert (restored.asked, restored.asking) == (sizing.asked, sizing.asking)
+
+
+def flat(replicas: float, hours: int) -> np.ndarray:
+    """Requests a second for ``replicas`` of 100 each, without noise."""
+    return np.full(hours * HOUR, round(100 * replicas))
+
+
+def settled(found: list[Change], since: int) -> list[tuple[int, int]]:
+    return [(change.at, change.replicas) for change in found if change.at > since]
+
+
+def test_one_minute_of_more_is_held_for_an_hour_and_not_for_good() -> None:
+    counts = flat(9.6, 9)
+    counts[5 * HOUR : 5 * HOUR + 60] = 985
+    found = settled(simulated(counts, each=100, replicas=11), 4 * HOUR)
+    assert [replicas for _, replicas in found][-1] == 10
+    assert found[-1][0] < 7 * HOUR
+
+
+@pytest.mark.parametrize("pin", [{"min": 2}, {"min": 2, "max": 2}])
+def test_what_a_bound_asked_for_is_given_back_when_it_is_lifted(pin: dict[str, int]) -> None:
+    """Twice, at a demand of 0.6 replicas: a minimum for an hour is no edge."""
+    plain = {"min": 1, "max": 100}
+    bounds = {2 * HOUR: pin, 3 * HOUR: plain, 4 * HOUR: pin, 5 * HOUR: plain}
+    found = simulated(flat(0.6, 6), each=100, replicas=1, bounds=bounds)
+    assert [replicas for _, replicas in settled(found, HOUR)] == [2, 1, 2, 1]

@@ -47,15 +47,41 @@ def changes(
     """
     rate = 1 / (3 * noise**2)
     chance = np.random.default_rng(seed)
-    fleet, held, found = Fleet(lateness_s=1.0, valid_s=30.0), max(round(replicas), 1), []
-    made = agent(
-        demand={"unit": "requests", "perReplica": rate / replicas},
-        replicas={"min": 1, "max": 1000},
+    off = np.repeat(1.0 + chance.uniform(-by_minute, by_minute, seconds // 60), 60)
+    return simulated(
+        chance.poisson(rate * off),
+        each=rate / replicas,
+        replicas=max(round(replicas), 1),
+        start_up_s=start_up_s,
         **spec,
     )
-    specs: tuple[SpecChange, ...] = (SpecChange(workload=W, revision=1, spec=made),)
-    off = np.repeat(1.0 + chance.uniform(-by_minute, by_minute, seconds // 60), 60)
-    for second, count in enumerate(chance.poisson(rate * off).tolist()):
+
+
+def simulated(
+    counts: np.ndarray,
+    *,
+    each: float,
+    replicas: int,
+    start_up_s: float = 20.0,
+    bounds: dict[int, dict[str, int]] | None = None,
+    **spec: Any,
+) -> list[Change]:
+    """What is done from ``replicas`` on under ``counts`` requests a second, ``each`` per replica.
+
+    What is decided is there at once.  ``bounds``: new ones, by the second they hold from.
+    """
+
+    def made(limits: dict[str, int], revision: int) -> SpecChange:
+        demand = {"unit": "requests", "perReplica": each}
+        return SpecChange(
+            workload=W,
+            revision=revision,
+            spec=agent(demand=demand, replicas=limits, **spec),
+        )
+
+    fleet, held, found = Fleet(lateness_s=1.0, valid_s=30.0), replicas, []
+    due = {0: {"min": 1, "max": 1000}} | (bounds or {})
+    for second, count in enumerate(counts.tolist()):
         now = BEGIN + second
         gauge = ReplicaGauge(at_us=now * 1_000_000, desired=held, ready=held, starting=0)
         load = Load(
@@ -75,14 +101,14 @@ def changes(
             now=now + 1.0,
             generation=1,
             era=0,
-            specs=specs,
+            specs=(made(due[second], second + 1),) if second in due else (),
             records=(load, Progress(sources=1, progress=(report,))),
             tick=True,
         )
-        specs = ()
         for decision in fleet.apply(step).decisions:
-            held = decision.to.replicas["default"]
-            found.append(Change(second, held))
+            before, held = held, decision.to.replicas["default"]
+            if held != before:
+                found.append(Change(second, held))
     return found
 
 

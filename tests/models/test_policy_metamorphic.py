@@ -211,7 +211,7 @@ counts = st.integers(0, 40)
     pause=st.sampled_from([{}, {"scaleIn": True}, {"scaleOut": True}, {"replicas": 9}]),
     quiet=st.sampled_from([(0, None), (0, 0.0), (60, 60.0), (900, 900.0)]),
     doublings=st.integers(0, 3),
-    edge=st.builds(Edge, st.just(20.0), counts, counts),
+    edge=st.builds(Edge, st.just(20.0), counts, st.just(1), counts),
     drain=st.sampled_from([{}, {"budgetSeconds": 20}]),
 )
 def test_a_larger_wish_never_comes_out_smaller(
@@ -289,7 +289,7 @@ def test_every_guard_says_its_name_and_leaves_its_context_as_it_is(guard: Any) -
         scaled=[(990.0, 7, 5)],
         limits=Limits(spec).at(1000.0, 40.0),
         doublings=2,
-        edge=Edge(4.5, 5, 5),
+        edge=Edge(4.5, tried=5, times=1, held=5, until=1e10),
     )
     for wish in (0, 4, 5, 6, 90):
         mark = guard(wish, context)
