@@ -10,13 +10,17 @@ import math
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from models.swings import small
 
 HELD_S = 3600.0
 HELD_MOST_S = 86_400.0
 """Replicas that were wanted back are held until nobody has asked for them for an hour, as long as a
-wish is remembered; for two after another scale-in, and so on, up to a day, the budget's window."""
+wish is remembered; for two the next time, and so on, up to a day, the budget's window."""
+
+MOST = 6
+"""Times that are counted; the patience is a day then."""
 
 
 class Asked(NamedTuple):
@@ -25,16 +29,22 @@ class Asked(NamedTuple):
     mean: float
     newest: float
 
+    def noise(self, tolerance: float) -> bool:
+        """Whether the newest is no more than ``tolerance`` above the mean."""
+        return self.newest <= self.mean * (1.0 + tolerance)
+
 
 class Edge(Struct, frozen=True, array_like=True, gc=False):
-    """Small scale-ins, ``times`` of them, from ``tried`` replicas, when ``asked`` were asked for.
+    """A small scale-in from ``tried`` replicas, when ``asked`` were asked for on average.
 
-    ``held`` of them were wanted back: no small scale-in goes below before ``until``.  Tolerances
-    are shares of what is asked for; times are Unix seconds.
+    ``held`` of them were wanted back: no small scale-in goes below before ``until``.  ``times`` it
+    was taken back, not yet where it is ``open``.  Tolerances are shares of what is asked for, times
+    are Unix seconds.
     """
 
     asked: float = 0.0
     tried: int = 0
+    open: bool = False
     times: int = 0
     held: int = 0
     until: float = 0.0
@@ -42,20 +52,17 @@ class Edge(Struct, frozen=True, array_like=True, gc=False):
     def step(self, now: float, asked: Asked, tolerance: float) -> Edge:
         """What is left of it at ``now``: nothing where the mean is off by more than ``tolerance``.
 
-        Of 20 and 5 %: the same from 19 to 21.  Where nobody has asked for so many in so long, one
-        fewer are held, for another hour.
+        Of 20 and 5 %: the same from 19 to 21.  Where no noise has asked for so many in so long,
+        fewer are held for another hour: one, or what is within ``tolerance``.
         """
         if self == NOWHERE or abs(asked.mean - self.asked) > tolerance * self.asked:
             return NOWHERE
-        if self.held and needed(asked.newest) >= self.held:
-            return self._holding(self.held, now)
+        if self.held and needed(asked.newest) >= self.held and asked.noise(tolerance):
+            return replace(self, until=_until(self.times, now))
         if not self.held or now < self.until:
             return self
-        return Edge(self.asked, self.tried, self.times, self.held - 1, now + HELD_S)
-
-    def _holding(self, replicas: int, now: float) -> Edge:
-        held_s = min(HELD_S * 2.0 ** (self.times - 1), HELD_MOST_S)
-        return Edge(self.asked, self.tried, self.times, replicas, now + held_s)
+        fewer = self.held - max(int(tolerance * self.held), 1)
+        return replace(self, held=max(fewer, 0), until=now + HELD_S)
 
     def after(self, now: float, asked: Asked, before: int, after: int, tolerance: float) -> Edge:
         """What it is after a change.
@@ -67,17 +74,20 @@ class Edge(Struct, frozen=True, array_like=True, gc=False):
         if not small(before, after):
             return self
         if after < before:
-            asked_then = self.asked if self.tried else asked.mean
-            tried = max(self.tried, before)
-            return Edge(asked_then, tried, self.times + 1, self.held, self.until)
+            then = self.asked if self.tried else asked.mean
+            return replace(self, asked=then, tried=max(self.tried, before), open=True)
         held = min(after, self.tried, needed(asked.newest))
-        noise = asked.newest <= asked.mean * (1.0 + tolerance)
-        if not noise or held <= max(self.held, before):
+        if not asked.noise(tolerance) or held <= max(self.held, before):
             return self
-        return self._holding(held, now)
+        times = min(self.times + self.open, MOST)
+        return replace(self, open=False, times=times, held=held, until=_until(times, now))
 
 
 NOWHERE = Edge()
+
+
+def _until(times: int, now: float) -> float:
+    return now + min(HELD_S * 2.0 ** (times - 1), HELD_MOST_S)
 
 
 def needed(asked: float) -> int:

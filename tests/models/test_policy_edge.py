@@ -31,7 +31,7 @@ TRIED = changed(NOWHERE, asked(30.6), 33, 31)
 
 
 def test_what_was_taken_back_is_held_and_no_more_than_that() -> None:
-    assert Edge(30.6, tried=33, times=1) == TRIED
+    assert Edge(30.6, tried=33, open=True) == TRIED
     back = changed(TRIED, asked(30.7, 31.1), 31, 32)
     assert back == Edge(30.6, tried=33, times=1, held=32, until=AT + HELD_S)
     assert changed(back, asked(30.8, 32.1), 32, 33).held == 33
@@ -80,9 +80,26 @@ def test_what_nobody_asks_for_is_given_up_one_by_one() -> None:
     for number in range(1, 4):
         edge = edge.step(AT + number * HELD_S, asked(30.6, 29.0), TOLERANCE)
         assert edge.held == 33 - number
+    many = Edge(990.0, tried=1010, times=1, held=1000, until=AT)
+    assert many.step(AT, asked(990.0), TOLERANCE).held == 950
 
 
-def test_patience_doubles_with_each_scale_in_up_to_a_day() -> None:
+def test_a_spike_asks_for_nothing() -> None:
+    """Twice as much for a moment every half an hour holds no replica."""
+    edge = changed(TRIED, asked(30.6, 32.1), 31, 33)
+    assert edge.step(AT + HELD_S - 1, asked(30.6, 60.0), TOLERANCE) == edge
+
+
+def test_what_is_decided_again_because_nobody_did_it_counts_once() -> None:
+    """As in Shadow: every half a minute, for a day."""
+    edge = TRIED
+    for number in range(2880):
+        edge = changed(edge, asked(30.6), 33, 31, AT + 30.0 * number)
+    assert edge == TRIED
+    assert changed(edge, asked(30.6, 31.1), 31, 32).until == AT + HELD_S
+
+
+def test_patience_doubles_each_time_up_to_a_day() -> None:
     edge, now = NOWHERE, AT
     for number in range(8):
         edge = changed(changed(edge, asked(30.6), 32, 31, now), asked(30.6, 31.5), 31, 32, now)
