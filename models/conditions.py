@@ -19,6 +19,7 @@ from models.policy.drain import LEFT_S
 from models.policy.limits import Limits
 from models.policy.tolerance import down
 from models.quiet import Quiet, QuietState
+from models.serves import Serves
 from models.swings import Swings
 from models.window import Window
 
@@ -66,12 +67,12 @@ class Conditions:
         self.effect: Effect | None = None
         """Where there is an SLO to tell good from bad by."""
         self.swings = NONE
-        self.edge = NOWHERE
         self.respec(spec)
 
     def respec(self, spec: ScalerSpec) -> None:
-        """A new spec; what it has in common with the last one is kept."""
+        """A new spec; what it has in common with the last one is kept, of edges nothing."""
         self._spec = spec
+        self.edge = NOWHERE
         self.limits = Limits(spec)
         self._heard = None
         if not self.limits.zero:
@@ -97,7 +98,7 @@ class Conditions:
     def step(self, through: int, asked: Asked | None) -> None:
         """A step of the learner's grid is over with second ``through``.
 
-        ``asked``: replicas that are asked for; None: not known.
+        ``asked``: None: not known.
         """
         now, edge = through + 1.0, self.edge
         if edge is not NOWHERE:
@@ -115,16 +116,23 @@ class Conditions:
             self._heard = None
 
     def ordered(
-        self, at: float, before: int, after: int, window_s: float, asked: Asked | None
+        self,
+        at: float,
+        before: int,
+        after: int,
+        window_s: float,
+        asked: Asked | None,
+        serves: Serves | None,
     ) -> None:
         """A decision was sent, to go from ``before`` to ``after``.
 
-        ``window_s``: how long scale-in is stabilised for; ``asked`` is as for ``step``.
+        ``window_s``: how long scale-in is stabilised for; ``asked`` is as for ``step``;
+        ``serves``: what replicas do, None: not known.
         """
-        self.swings = self.swings.after(at, before, after, window_s)
+        self.swings = self.swings.after(at, before, after, window_s, serves)
         if asked is not None:
             tolerance = down(self._spec.behavior)
-            self.edge = self.edge.after(at, asked, before, after, tolerance)
+            self.edge = self.edge.after(at, asked, before, after, tolerance, serves)
         slo = self._spec.slo
         if self.effect is not None and slo is not None and self._spec.mode == "Active":
             self.effect.begin(at, before, after, self._window, slo.latency_seconds)

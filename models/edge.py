@@ -6,12 +6,12 @@ Flow: Sizing.asked, Scaler.accept -> Edge -> Context -> the guard ``damping``.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from models.serves import Serves
 from models.swings import small
 
 HELD_S = 3600.0
@@ -24,10 +24,14 @@ MOST = 6
 
 
 class Asked(NamedTuple):
-    """Replicas that are asked for, not rounded: the mean of ten minutes, and the newest."""
+    """Demand that replicas are asked for: the mean of ten minutes, and the newest.
+
+    ``replicas`` are needed for the newest.  A capacity that is learned anew is no other demand.
+    """
 
     mean: float
     newest: float
+    replicas: int
 
     def noise(self, tolerance: float) -> bool:
         """Whether the newest is no more than ``tolerance`` above the mean."""
@@ -35,7 +39,7 @@ class Asked(NamedTuple):
 
 
 class Edge(Struct, frozen=True, array_like=True, gc=False):
-    """A small scale-in from ``tried`` replicas, when ``asked`` were asked for on average.
+    """A small scale-in from ``tried`` replicas, with a demand of ``asked`` on average.
 
     ``held`` of them were wanted back: no small scale-in goes below before ``until``.  ``times`` it
     was taken back, not yet where it is ``open``.  Tolerances are shares of what is asked for, times
@@ -57,26 +61,34 @@ class Edge(Struct, frozen=True, array_like=True, gc=False):
         """
         if self == NOWHERE or abs(asked.mean - self.asked) > tolerance * self.asked:
             return NOWHERE
-        if self.held and needed(asked.newest) >= self.held and asked.noise(tolerance):
+        if self.held and asked.replicas >= self.held and asked.noise(tolerance):
             return replace(self, until=_until(self.times, now))
         if not self.held or now < self.until:
             return self
         fewer = self.held - max(int(tolerance * self.held), 1)
         return replace(self, held=max(fewer, 0), until=now + HELD_S)
 
-    def after(self, now: float, asked: Asked, before: int, after: int, tolerance: float) -> Edge:
+    def after(
+        self,
+        now: float,
+        asked: Asked,
+        before: int,
+        after: int,
+        tolerance: float,
+        serves: Serves | None = None,
+    ) -> Edge:
         """What it is after a change.
 
-        From 33 to 31 and back to 32, with 30.6 asked for on average and 31.1 now: ``held`` is 32.
-        A large change says nothing of an edge, nor one by more than is noise, with 36 asked for of
-        a sudden, nor one that was not asked for, but made by a bound, or an effect.
+        From 33 to 31 and back to 32, with a demand of 306 on average, and 311 now: ``held`` is 32.
+        A large change says nothing of an edge, nor one by more than is noise, with 360 of a sudden,
+        nor one that was not asked for, but made by a bound, or an effect.
         """
-        if not small(before, after):
+        if not small(before, after, serves):
             return self
         if after < before:
             then = self.asked if self.tried else asked.mean
             return replace(self, asked=then, tried=max(self.tried, before), open=True)
-        held = min(after, self.tried, needed(asked.newest))
+        held = min(after, self.tried, asked.replicas)
         if not asked.noise(tolerance) or held <= max(self.held, before):
             return self
         times = min(self.times + self.open, MOST)
@@ -88,8 +100,3 @@ NOWHERE = Edge()
 
 def _until(times: int, now: float) -> float:
     return now + min(HELD_S * 2.0 ** (times - 1), HELD_MOST_S)
-
-
-def needed(asked: float) -> int:
-    """Whole replicas for ``asked``: 31 for 30.6."""
-    return math.ceil(asked - 1e-9)

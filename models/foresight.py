@@ -14,7 +14,6 @@ from models import sketch
 from models.demand import DemandMeter
 from models.domain.forecast import Forecast
 from models.domain.spec import ScalerSpec
-from models.edge import Asked
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.leads import Leads
 from models.forecasting.outlook import ForecasterState, Outlook
@@ -138,9 +137,12 @@ class Foresight:
         return outlook is not None and self.sizing.step == outlook.step
 
     @property
-    def asked(self) -> Asked | None:
-        """Replicas that are asked for when a step has ended; None where that is not known."""
-        return Asked(self.sizing.asked, self.sizing.asking) if self.sized else None
+    def asked(self) -> tuple[float, float] | None:
+        """Demand that replicas are asked for: the mean of ten minutes, and of the newest step.
+
+        None where that is not known.
+        """
+        return (self.sizing.asked, self.sizing.asking) if self.sized else None
 
     def record(self, workload: str, demand: DemandMeter) -> Forecast | None:
         """The forecast of the newest closed step; None before there is one.

@@ -154,7 +154,7 @@ class Scaler:
         steps = self.foresight.due(self.demand, through)
         ended = bool(steps) and self.foresight.close(steps, self._given())
         if ended:
-            self.conditions.step(through, self.foresight.asked)
+            self.conditions.step(through, self._asked_for() if self.conditions.edge.tried else None)
         if self.mix.close(through, due=ended):
             self._measure(self.spec)
         return ended
@@ -195,7 +195,16 @@ class Scaler:
             (silent_s is None or silent_s <= MISSING_S)
             and limits.min <= stand.desired <= limits.max
             and not self.conditions.moves(wished.replicas, stand.desired, self._closed)
-            and stays(wished.replicas, stand.desired, now, self.spec, wishes, self._window_s)
+            and stays(
+                wished.replicas,
+                stand.desired,
+                now,
+                self.spec,
+                wishes,
+                self._window_s,
+                self.mix.serves(),
+                self.conditions.edge.held,
+            )
         ):
             return UNCHANGED
         return self._guarded(wished, self._context(now, stand, silent_s, limits), cause)
@@ -267,6 +276,7 @@ class Scaler:
             frozen=conditions.frozen,
             doublings=conditions.swings.doublings(now),
             edge=conditions.edge,
+            serves=self.mix.serves(),
         )
 
     @property
@@ -306,18 +316,25 @@ class Scaler:
         self.past.said(decision)
         if after != before:
             window_s = down_window_s(self.spec, self._window_s)
-            self.conditions.ordered(decision.at, before, after, window_s, self._asked_for(before))
+            asked, serves = self._asked_for(before), self.mix.serves()
+            self.conditions.ordered(decision.at, before, after, window_s, asked, serves)
             rates_s = longest_s(self.spec.behavior)
             kept_s = max(by_latency.STEP_S, self.conditions.kept_s(), rates_s)
             self.past.ordered(decision.at, before, after, kept_s)
 
-    def _asked_for(self, current: int) -> Asked | None:
-        """Replicas that demand asks for at this moment; None: not known."""
+    def _asked_for(self, current: int | None = None) -> Asked | None:
+        """What replicas are asked for: in the step that has ended, or now, when ``current`` stand.
+
+        None: not known.
+        """
         asked, serves = self.foresight.asked, self.mix.serves()
         if asked is None or serves is None:
             return None
-        wished = by_demand.wanted(self.demand, self.foresight, serves, self._closed, current, 0)
-        return None if wished is None else Asked(asked.mean, wished.value / serves.each)
+        mean, newest = asked
+        if current is not None:
+            now = by_demand.wanted(self.demand, self.foresight, serves, self._closed, current, 0)
+            newest = newest if now is None else now.value
+        return Asked(mean, newest, serves.needed(newest))
 
     def _terms(self) -> Terms:
         """What a wish is told with."""

@@ -67,6 +67,18 @@ class Serves(NamedTuple):
         return total
 
 
+def change(replicas: int, current: int, serves: Serves | None = None) -> float:
+    """How much of what ``current`` replicas serve, above 0, is more or less with ``replicas``.
+
+    20 to 19 is 0.05 where all serve the same, or where that is not known; 0.02 where what is given
+    up serves two fifths of the mean.
+    """
+    if serves is None or not serves.counted:
+        return abs(replicas - current) / current
+    whole = serves.of(current)
+    return abs(serves.of(replicas) - whole) / whole if whole else math.inf
+
+
 def replicas_for(demand: float, capacity: float) -> int:
     """ceil(demand / capacity), with room for the rounding of sums: 16.000000001 / 8 is 2.
 

@@ -24,7 +24,7 @@ from models.merge import MergeState
 CHECKPOINT_KEY = "checkpoint"
 """Key of a partition's checkpoint; a workload's name has a slash."""
 
-VERSION = f"foretide-snapshot/7 river/{metadata.version('river')}"
+VERSION = f"foretide-snapshot/8 river/{metadata.version('river')}"
 """What a snapshot was written by: another form of state, or another River, is another version."""
 
 _DIGEST = 16

@@ -16,6 +16,7 @@ from models.edge import NOWHERE, Edge
 from models.effect import Frozen
 from models.policy.limits import Bounds
 from models.policy.wishes import Wishes
+from models.serves import Serves
 
 MISSING_S = 20.0
 """Silence, lateness included, after which seconds count as missing."""
@@ -32,7 +33,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     happened; ``in_flight`` requests and ``sessions`` by pod, and ``ended_per_s`` requests that a
     replica ends;
     ``frozen`` what did harm, ``doublings`` of patience, ``edge`` below which
-    no small scale-in goes.  Where nobody asked they are as below.
+    no small scale-in goes; ``serves`` what replicas do.  Where nobody asked they are as below.
     """
 
     now: float
@@ -55,6 +56,7 @@ class Context(Struct, frozen=True, kw_only=True, gc=False):
     frozen: Frozen | None = None
     doublings: int = 0
     edge: Edge = NOWHERE
+    serves: Serves | None = None
 
     @property
     def missing(self) -> bool:

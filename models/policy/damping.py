@@ -19,7 +19,8 @@ def damping(replicas: int, context: Context) -> Mark | None:
     With 160 s and two swings: from 5 to 4 only if 5 was not wished for within 640 s.
     """
     given = context.spec.behavior.scale_down.stabilization_window_seconds
-    if replicas >= context.current or given is not None or not small(context.current, replicas):
+    current, serves = context.current, context.serves
+    if replicas >= current or given is not None or not small(current, replicas, serves):
         return None
     held, waited = _held(replicas, context), _waited(replicas, context)
     if held is None or (waited is not None and waited.replicas >= held.replicas):
@@ -52,7 +53,7 @@ def _held(replicas: int, context: Context) -> Mark | None:
         return None
     return Mark(
         replicas=kept,
-        why=f"fewer than {held} were tried and taken back, and as much is asked for",
+        why=f"fewer than {kept} were tried and taken back, and as much is asked for",
         reason=Reason.SCALE_DOWN_STABILIZATION,
         constraint="edge",
         limit=held,

@@ -20,6 +20,8 @@ from models.policy.starting import starting
 from models.policy.telemetry import telemetry
 from models.policy.tolerance import tolerance, tolerated
 from models.policy.wishes import Wishes
+from models.serves import Serves
+from models.swings import small
 
 GUARDS: tuple[Guard, ...] = (
     telemetry,
@@ -55,17 +57,27 @@ def guarded(replicas: int, context: Context) -> tuple[int, tuple[Marked, ...]]:
 
 
 def stays(
-    replicas: int, current: int, now: float, spec: ScalerSpec, wished: Wishes, chosen_s: float
+    replicas: int,
+    current: int,
+    now: float,
+    spec: ScalerSpec,
+    wished: Wishes,
+    chosen_s: float,
+    serves: Serves | None = None,
+    held: int = 0,
 ) -> bool:
     """Whether the guards would come back to ``current``, which most often they do.
 
     It is known without asking them where there is no change, where it is within tolerance, and
-    where a scale-in is held by a wish of its window (``chosen_s``, where the user set none); only
-    then is it True.
+    where a scale-in is held by a wish of its window (``chosen_s``, where the user set none), or a
+    small one at an edge (``held``); only then is it True.
     """
-    if replicas == current or tolerated(replicas, current, spec.behavior):
+    if replicas == current or tolerated(replicas, current, spec.behavior, serves):
         return True
     if replicas > current:
         return False
+    given = spec.behavior.scale_down.stabilization_window_seconds
+    if held >= current and given is None and small(replicas, current, serves):
+        return True
     highest = wished.highest(now - down_window_s(spec, chosen_s))
     return highest is not None and highest >= current

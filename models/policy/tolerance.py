@@ -9,6 +9,7 @@ from __future__ import annotations
 from models.domain.decision import Reason
 from models.domain.spec import Behavior
 from models.policy.context import Context, Mark
+from models.serves import Serves, change
 
 DOWN_DEFAULT = 0.05
 
@@ -26,23 +27,26 @@ def down(behavior: Behavior) -> float:
     return DOWN_DEFAULT if given is None else given
 
 
-def tolerated(replicas: int, current: int, behavior: Behavior) -> bool:
+def tolerated(
+    replicas: int, current: int, behavior: Behavior, serves: Serves | None = None
+) -> bool:
     """Whether the change is within tolerance: 20 to 19 is 5 %, and is."""
-    return current != 0 and abs(replicas - current) / current <= limit_of(
-        replicas, current, behavior
-    )
+    limit = limit_of(replicas, current, behavior)
+    return current != 0 and change(replicas, current, serves) <= limit
 
 
 def tolerance(replicas: int, context: Context) -> Mark | None:
     """Keep ``current`` when the change is within tolerance of it."""
-    current, behavior = context.current, context.spec.behavior
-    if current == replicas or not tolerated(replicas, current, behavior):
+    current, behavior, serves = context.current, context.spec.behavior, context.serves
+    if current == replicas or not tolerated(replicas, current, behavior, serves):
         return None
     limit = limit_of(replicas, current, behavior)
-    change = abs(replicas - current) / current
     return Mark(
         replicas=current,
-        why=f"a change of {change:.1%} is within the tolerance of {limit:.0%}",
+        why=(
+            f"a change of {change(replicas, current, serves):.1%} is within the tolerance of "
+            f"{limit:.0%}"
+        ),
         reason=Reason.TOLERANCE,
         constraint="behavior.tolerance",
         limit=limit,

@@ -55,7 +55,7 @@ class SizingState(Struct, frozen=True, array_like=True):
     plants: PlantsState | None
     ledger: LedgerState | None
     asked: tuple[float, float] = (0.0, 0.0)
-    """Replicas asked for, not rounded: the mean of ten minutes, and of the newest step."""
+    """Demand that replicas are asked for: the mean of ten minutes, and of the newest step."""
 
 
 class Sizing:
@@ -101,7 +101,7 @@ class Sizing:
         """Demand there is, noise averaged out, at the end of the last step."""
         self.standing: Standing | None = None
         self.asked = 0.0
-        """Replicas that the followed candidate asks for, not rounded; a mean of ten minutes."""
+        """Demand that the followed candidate asks for replicas for, as a mean of ten minutes."""
         self.asking = 0.0
         """The same of the newest step."""
 
@@ -157,7 +157,7 @@ class Sizing:
             ledger.add(self.now, ready, plants.asked, stride.capacity, averaged_steps)
         scale = self.scale(stride.centre, stride.scale, stride.patience_steps)
         wanted = np.maximum(stride.centre + MARGINS * scale, max(self.now, self.projected))
-        self.asking = float(wanted[self._followed % len(MARGINS)]) / stride.capacity
+        self.asking = float(wanted[self._followed % len(MARGINS)])
         self.asked += (self.asking - self.asked) * self._share()
         wishes = np.ceil(wanted / stride.capacity - 1e-9)
         moved = plants.ask(

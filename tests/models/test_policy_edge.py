@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 
+from models.conditions import Conditions, ConditionsState
 from models.domain.decision import Reason
 from models.edge import HELD_MOST_S, HELD_S, NOWHERE, Asked, Edge
+from models.fleet import Fleet
 from models.policy.damping import damping
 from models.policy.wishes import Wishes
 from models.sizing import Sizing
+from models.window import Window
+from tests.models.fleets import W, agent
 from tests.models.test_policy import after, context
 from tests.models.test_policy_flapping import Change, simulated
 from tests.models.test_sizing import stride
@@ -20,7 +28,9 @@ HOUR = 3600
 
 
 def asked(mean: float, newest: float | None = None) -> Asked:
-    return Asked(mean, mean if newest is None else newest)
+    """Of replicas that serve 1 each."""
+    newest = mean if newest is None else newest
+    return Asked(mean, newest, math.ceil(newest))
 
 
 def changed(edge: Edge, now: Asked, before: int, replicas: int, at: float = AT) -> Edge:
@@ -150,14 +160,16 @@ def test_what_is_asked_for_is_a_mean_of_ten_minutes_without_the_cold_ones() -> N
     sizing = Sizing(10)
     for step in range(10):
         sizing.close(stride(100.0, step=step, centre=150.0, scale=0.0, capacity=10.0))
-    assert sizing.asked == pytest.approx(15.0)
+    assert sizing.asked == pytest.approx(150.0)
     sizing.close(stride(100.0, step=10, centre=100.0, scale=4.0, capacity=10.0))
-    assert sizing.asked == pytest.approx(11.0)  # Margin 2.5; what was asked for while cold is over.
+    assert sizing.asked == pytest.approx(
+        110.0
+    )  # Margin 2.5; what was asked for while cold is over.
     for step in range(11, 71):
         sizing.close(stride(100.0, step=step, centre=110.0, scale=4.0, capacity=10.0))
-    assert sizing.asking == pytest.approx(12.0)
-    # Ten minutes later: 12 but for a little less than 1/e of what it is off.
-    assert 12.0 - sizing.asked == pytest.approx((59 / 60) ** 60)
+    assert sizing.asking == pytest.approx(120.0)
+    # Ten minutes later: but for a little less than 1/e of what it was off.
+    assert 120.0 - sizing.asked == pytest.approx(10.0 * (59 / 60) ** 60)
     restored = Sizing.restored(10, sizing.state())
     assert (restored.asked, restored.asking) == (sizing.asked, sizing.asking)
 
@@ -186,3 +198,74 @@ def test_what_a_bound_asked_for_is_given_back_when_it_is_lifted(pin: dict[str, i
     bounds = {2 * HOUR: pin, 3 * HOUR: plain, 4 * HOUR: pin, 5 * HOUR: plain}
     found = simulated(flat(0.6, 6), each=100, replicas=1, bounds=bounds)
     assert [replicas for _, replicas in settled(found, HOUR)] == [2, 1, 2, 1]
+
+
+def by_minute(replicas: float, hours: int, off: float) -> np.ndarray:
+    """As ``flat``, but that minutes differ by up to ``off``."""
+    minutes = np.random.default_rng(1).uniform(1.0 - off, 1.0 + off, hours * 60)
+    return np.round(1000 * replicas * np.repeat(minutes, 60)).astype(int)
+
+
+@pytest.mark.parametrize("little", [250, 500])
+def test_variants_that_serve_differently_do_not_flap_either(little: int) -> None:
+    """Three little ones of 27 are a ninth of the number, and a twentieth of what all serve."""
+    variants = [
+        {"name": "big", "target": {"name": "big"}, "perReplica": 1000, "max": 15},
+        {"name": "little", "target": {"name": "little"}, "perReplica": little},
+    ]
+    found = simulated(
+        by_minute(19.3, 5, 0.04),
+        each=1000,
+        replicas={"big": 15, "little": 5},
+        target=None,
+        variants=variants,
+    )
+    assert settled(found, 3 * HOUR) == []
+
+
+def edge_after(fleet: Fleet, counts: np.ndarray, **spec: Any) -> Edge:
+    simulated(counts, each=1000, replicas=62, begun=fleet, **spec)
+    return fleet.scaler(W).conditions.edge
+
+
+def test_an_edge_is_for_the_tolerance_that_the_user_has_set() -> None:
+    def held(tolerance: float) -> int:
+        fleet = Fleet(lateness_s=1.0, valid_s=30.0)
+        behavior = {"scaleDown": {"tolerance": tolerance}}
+        return edge_after(fleet, by_minute(61.0, 3, 0.04), behavior=behavior).held
+
+    assert held(0.05) >= 66
+    assert held(0.0) == 0
+    assert held(0.02) < held(0.05)
+
+
+def test_a_new_spec_knows_no_edge() -> None:
+    fleet = Fleet(lateness_s=1.0, valid_s=30.0)
+    counts = by_minute(61.0, 3, 0.04)
+    assert edge_after(fleet, counts).held
+    limits = {len(counts) - 30: {"min": 2, "max": 1000}}
+    assert edge_after(Fleet(lateness_s=1.0, valid_s=30.0), counts, bounds=limits) == NOWHERE
+
+
+def test_a_rise_that_is_no_noise_makes_no_edge() -> None:
+    """From 9.4 to 10.9 for five minutes, by one replica: then all is as before."""
+    counts = flat(9.4, 6)
+    counts[3 * HOUR : 3 * HOUR + 300] = 1090
+    fleet = Fleet(lateness_s=1.0, valid_s=30.0)
+    found = simulated(counts, each=100, replicas=11, begun=fleet)
+    assert 11 in [replicas for _, replicas in settled(found, 3 * HOUR)]
+    assert fleet.scaler(W).conditions.edge.held < 11
+
+
+def test_what_was_restored_holds_as_before() -> None:
+    spec, window = agent().spec, Window()
+    held = Conditions(spec, window)
+    held.edge = Edge(306.0, tried=33, open=True, times=2, held=32, until=AT)
+    made = Conditions(spec, window)
+    state = msgspec.msgpack.decode(
+        msgspec.msgpack.encode(held.state()), type=ConditionsState, strict=True
+    )
+    made.restore(state)
+    assert made.edge == held.edge
+    made.step(int(AT), None)
+    assert made.edge == NOWHERE  # What is asked for is not known any more.

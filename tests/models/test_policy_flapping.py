@@ -61,39 +61,47 @@ def simulated(
     counts: np.ndarray,
     *,
     each: float,
-    replicas: int,
+    replicas: int | dict[str, int],
     start_up_s: float = 20.0,
     bounds: dict[int, dict[str, int]] | None = None,
+    begun: Fleet | None = None,
     **spec: Any,
 ) -> list[Change]:
     """What is done from ``replicas`` on under ``counts`` requests a second, ``each`` per replica.
 
-    What is decided is there at once.  ``bounds``: new ones, by the second they hold from.
+    What is decided is there at once.  ``bounds``: new ones, by the second they hold from;
+    ``begun``: the fleet that decides; ``replicas`` by variant where there are several.
     """
 
     def made(limits: dict[str, int], revision: int) -> SpecChange:
-        demand = {"unit": "requests", "perReplica": each}
+        demand = {"unit": "requests"} | ({} if "variants" in spec else {"perReplica": each})
         return SpecChange(
             workload=W,
             revision=revision,
             spec=agent(demand=demand, replicas=limits, **spec),
         )
 
-    fleet, held, found = Fleet(lateness_s=1.0, valid_s=30.0), replicas, []
+    fleet = Fleet(lateness_s=1.0, valid_s=30.0) if begun is None else begun
+    held = {"default": replicas} if isinstance(replicas, int) else replicas
+    found: list[Change] = []
     due = {0: {"min": 1, "max": 1000}} | (bounds or {})
     for second, count in enumerate(counts.tolist()):
         now = BEGIN + second
-        gauge = ReplicaGauge(at_us=now * 1_000_000, desired=held, ready=held, starting=0)
+        at_us = now * 1_000_000
+        gauges = {
+            name: ReplicaGauge(at_us=at_us, desired=number, ready=number, starting=0)
+            for name, number in held.items()
+        }
         load = Load(
             workload=W,
             second=now,
             source=0,
             block=now,
             reach=second,
-            sent_us=now * 1_000_000,
+            sent_us=at_us,
             events=count,
             finished=count,
-            replicas={"default": gauge},
+            replicas=gauges,
             started_s=() if second else (start_up_s,),
         )
         report = SourceProgress(source=0, position=0, watermark=now + 1.0, done=0)
@@ -106,9 +114,9 @@ def simulated(
             tick=True,
         )
         for decision in fleet.apply(step).decisions:
-            before, held = held, decision.to.replicas["default"]
-            if held != before:
-                found.append(Change(second, held))
+            if decision.to.replicas != held:
+                held = dict(decision.to.replicas)
+                found.append(Change(second, sum(held.values())))
     return found
 
 
