@@ -22,9 +22,9 @@ def test_a_scale_in_that_is_only_said_is_not_blamed(mode: str, *, watched: bool)
         slow = 10 if second > BEGIN + 60 else 0
         window.add(load(second, 20 - slow, slow, replicas=8), None)
         if second == BEGIN + 60:
-            conditions.ordered(float(second), 8, 2, 300.0)
+            conditions.ordered(float(second), 8, 2, 300.0, None, None)
         if second % 10 == 9:
-            conditions.step(second)
+            conditions.step(second, None)
     assert (conditions.frozen is not None) == watched
 
 
