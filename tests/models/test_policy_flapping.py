@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.domain.decision import Reason
 from models.domain.load import Load, Progress, ReplicaGauge, SourceProgress
+from models.edge import Edge
 from models.fleet import Fleet
 from models.policy import GUARDS
 from models.policy.damping import damping
@@ -196,8 +197,9 @@ def test_minutes_that_differ_by_less_than_the_tolerance_move_nothing(
     assert len([change for change in found if change.at > 2 * 3600]) <= most
 
 
-def test_it_is_damping_that_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_edges_and_damping_that_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the same minutes move replicas to and fro for as long as they last."""
+    monkeypatch.setattr(Edge, "after", lambda self, *_: self)
     monkeypatch.setattr("models.policy.guards.GUARDS", tuple(g for g in GUARDS if g is not damping))
     found = changes(replicas=61.0, noise=0.002, start_up_s=20.0, by_minute=0.04, seconds=4 * 3600)
     assert sum(change.at > 2 * 3600 for change in found) > 10
